@@ -1,0 +1,34 @@
+// One stage of one question, in a process of its own, so that its affinity is its own. Told what to do
+// by run.mjs over the process's channel, which gets back what was measured.
+import { measure } from "./measure.mjs";
+import { Stage } from "./stage.mjs";
+
+/** Baselines may stand in several cases: every method is measured once. */
+function methodsOf(cases, available) {
+  const methods = new Map();
+  for (const { method, baselines } of cases) {
+    for (const one of [method, ...baselines]) {
+      if (!one.needs || available.includes(one.needs)) methods.set(one.name, one);
+    }
+  }
+  return [...methods.values()];
+}
+
+async function runStage({ question, stage: name, cores, available, parameters }) {
+  const { stages } = await import(`../${question}.mjs`);
+  const { clients, cases } = stages.find((stage) => stage.name === name);
+  const methods = methodsOf(cases, available);
+  const withKernel = methods.some(({ needs }) => needs === "kernel");
+  const stage = await Stage.open({ clients, withKernel, cores });
+  const results = await measure(stage, methods, parameters);
+  await stage.end();
+  process.send({ results: Object.fromEntries(results), pinning: stage.pinning });
+  process.disconnect();
+}
+
+process.once("message", (job) => {
+  runStage(job).catch((error) => {
+    console.error(`${job.question}/${job.stage}:`, error);
+    process.exit(1); // workers may be blocked
+  });
+});

@@ -1,0 +1,14 @@
+// The package under test, from this checkout's build.
+import { existsSync } from "node:fs";
+
+const entry = (name) => new URL(`../../dist/${name}.js`, import.meta.url);
+
+/** Whether there is a build to measure. */
+export const built = () => existsSync(entry("index")) && existsSync(entry("traps"));
+
+export const machIpc = () => import(entry("index"));
+export const mig = () => import(entry("mig"));
+export const machTraps = () => import(entry("traps"));
+
+export const boot = async () => (await machIpc()).Kernel.boot();
+export const join = async () => (await machIpc()).Task.self();

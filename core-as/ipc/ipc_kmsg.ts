@@ -1,0 +1,207 @@
+// A message in flight. The element holds what the kernel knows of it, then an array of the ports it carries, then the bytes
+// that the user wrote and the receiver reads in place; a message that is too big for an element has array and bytes in a run of
+// frames. The bytes are the user's: the kernel reads a word of them once, and keeps ports out of them, so that nothing that is
+// written there later matters. Where a kmsg is says its owner (zone.ts).
+//
+//   IpcKmsg 88 | ports, 8 bytes each: port, received disposition | bytes: header 24, body | room for a trailer 64
+
+import { journal_set } from "../kern/journal";
+import { FRAME_KMSG, frames_alloc, frames_free } from "../kern/frame";
+import { FRAME_BYTES } from "../kern/param";
+import { my_pid } from "../kern/processor";
+import {
+  Element,
+  zone_alloc,
+  zone_element_bytes,
+  zone_free,
+  zone_has,
+  ZONE_KMSG_LARGE,
+  ZONE_KMSG_MEDIUM,
+  ZONE_KMSG_SMALL,
+  zone_of,
+} from "../kern/zone";
+import { MAX_TRAILER_SIZE } from "../abi/message";
+import { word_add, word_sub } from "../sync/atomics";
+
+/** Flags of ikm_types. */
+/** The destination right is counted in the port. */
+export const IKM_COUNTED: u32 = 1 << 16;
+/** A notification that must be delivered: whoever finds it in a dead hand posts it. */
+export const IKM_POST: u32 = 1 << 17;
+/** On a work list only to have its rights released; the kmsg itself goes back to the hand. */
+export const IKM_KEEP: u32 = 1 << 18;
+/** Carries a receive right. */
+export const IKM_RECEIVE: u32 = 1 << 19;
+/** Has its sequence number already: it was put back. */
+export const IKM_NUMBERED: u32 = 1 << 20;
+
+@unmanaged
+export class IpcKmsg extends Element {
+  /** Next older in the inbox. Written by the sender before it publishes the kmsg. */
+  ikm_next: u32;
+  /** Next newer on the list. Guarded by the port's lock. */
+  _ikm_forward: u32;
+  /** Address of the user's bytes. */
+  ikm_bytes: u32;
+  /** Bytes of the message, header included. */
+  ikm_size: u32;
+  /** Address of the ports array. */
+  ikm_ports: u32;
+  /** Ports that the array has room for. */
+  ikm_ports_max: u32;
+  /** Destination: a port, or 0. */
+  _ikm_remote: u32;
+  /** Reply right: a port, IP_DEAD, or 0. */
+  _ikm_local: u32;
+  /** Received disposition of the destination, of the reply << 8, flags IKM_*. */
+  ikm_types: u32;
+  /** Descriptors that have been copied in. */
+  ikm_ports_count: u32;
+  ikm_seqno: u32;
+  /** Serial number of the sending task, 0: the kernel. */
+  ikm_sender_task: u32;
+  ikm_sender_processor: u32;
+  /** Name of the port it was received from. */
+  ikm_local_name: u32;
+  /** Bytes that the message may have. */
+  ikm_capacity: u32;
+  /** Frames of its run, 0: none. */
+  ikm_frames: u32;
+  /** Task whose quota it is charged to, or 0. */
+  ikm_charged: u32;
+  /** Ports before this one are released. A hint. */
+  ikm_cursor: u32;
+  /** Context of the port it was received from. */
+  ikm_context: u32;
+  _pad0: u32;
+
+  get ikm_forward(): u32 { return this._ikm_forward; }
+  set ikm_forward(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_forward"), value); }
+  get ikm_remote(): u32 { return this._ikm_remote; }
+  set ikm_remote(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_remote"), value); }
+  get ikm_local(): u32 { return this._ikm_local; }
+  set ikm_local(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_local"), value); }
+}
+export const IKM_HEADER_BYTES: u32 = 88;
+if (offsetof<IpcKmsg>() != IKM_HEADER_BYTES) ERROR("IpcKmsg must stay 88 bytes");
+
+export function kmsg_at(address: usize): IpcKmsg {
+  return changetype<IpcKmsg>(address);
+}
+
+export function ikm_owner(kmsg: IpcKmsg): u32 {
+  return kmsg.z_owner;
+}
+
+/** Hands the kmsg on. Conditions: the kmsg is the caller's; outside a transaction. */
+export function ikm_set_owner(kmsg: IpcKmsg, owner: u32): void {
+  kmsg.z_owner = owner;
+}
+
+export function ikm_remote_type(kmsg: IpcKmsg): u32 {
+  return kmsg.ikm_types & 0xff;
+}
+
+export function ikm_local_type(kmsg: IpcKmsg): u32 {
+  return (kmsg.ikm_types >>> 8) & 0xff;
+}
+
+/** Address of the port word of descriptor `index`; the received disposition follows it. */
+export function ikm_port_at(kmsg: IpcKmsg, index: u32): usize {
+  return kmsg.ikm_ports + index * 8;
+}
+
+/** Whether `address` is a kmsg element at all. */
+export function ikm_valid(address: usize): bool {
+  return zone_has(ZONE_KMSG_SMALL, address) || zone_has(ZONE_KMSG_MEDIUM, address) || zone_has(ZONE_KMSG_LARGE, address);
+}
+
+/**
+ * Makes a kmsg with room for a message of `size` bytes that carries `ports` descriptors.
+ *
+ * Conditions: in a trap; any locks held. `size` at most MACH_MSG_SIZE_MAX.
+ * Returns:    the kmsg, in this processor's hand, without rights; null when memory is exhausted.
+ */
+export function ipc_kmsg_alloc(size: u32, ports: u32): IpcKmsg | null {
+  const room = ((size + 7) & ~7) + MAX_TRAILER_SIZE;
+  const bytes = IKM_HEADER_BYTES + ports * 8 + room;
+  let zone = ZONE_KMSG_SMALL;
+  if (bytes > zone_element_bytes(ZONE_KMSG_SMALL)) zone = ZONE_KMSG_MEDIUM;
+  if (bytes > zone_element_bytes(ZONE_KMSG_MEDIUM)) zone = ZONE_KMSG_LARGE;
+  const inside = bytes <= zone_element_bytes(ZONE_KMSG_LARGE);
+  if (!inside) zone = ZONE_KMSG_SMALL;
+  const address = zone_alloc(zone);
+  if (address == 0) return null;
+
+  const kmsg = kmsg_at(address);
+  kmsg.ikm_next = 0;
+  kmsg._ikm_forward = 0;
+  kmsg._ikm_remote = 0;
+  kmsg._ikm_local = 0;
+  kmsg.ikm_types = 0;
+  kmsg.ikm_ports_count = 0;
+  kmsg.ikm_ports_max = ports;
+  kmsg.ikm_charged = 0;
+  kmsg.ikm_cursor = 0;
+  kmsg.ikm_frames = 0;
+  kmsg.ikm_size = size;
+  kmsg.ikm_capacity = size;
+  kmsg.ikm_ports = <u32>address + IKM_HEADER_BYTES;
+  if (!inside) {
+    const count = (ports * 8 + room + FRAME_BYTES - 1) / FRAME_BYTES;
+    const run = frames_alloc(count, 1, <u32>address | FRAME_KMSG);
+    if (run == 0) {
+      zone_free(zone, address);
+      return null;
+    }
+    kmsg.ikm_ports = <u32>run;
+    kmsg.ikm_frames = count;
+  }
+  kmsg.ikm_bytes = kmsg.ikm_ports + ports * 8;
+  return kmsg;
+}
+
+/**
+ * Frees a kmsg.
+ *
+ * Conditions: in this processor's hand, whatever flags its owner has; it holds no right.
+ * Consumes:   the kmsg.
+ */
+export function ipc_kmsg_free(kmsg: IpcKmsg): void {
+  const address = changetype<usize>(kmsg);
+  kmsg.z_owner = my_pid();
+  ipc_kmsg_discharge(kmsg);
+  if (kmsg.ikm_frames != 0) {
+    frames_free(kmsg.ikm_ports / FRAME_BYTES, kmsg.ikm_frames, <u32>address | FRAME_KMSG);
+    kmsg.ikm_frames = 0;
+  }
+  zone_free(zone_of(address), address);
+}
+
+/** Bytes that the kmsg counts for in a task's quota. */
+export function ikm_charge(kmsg: IpcKmsg): u32 {
+  if (kmsg.ikm_frames != 0) return kmsg.ikm_frames * FRAME_BYTES;
+  return zone_element_bytes(zone_of(changetype<usize>(kmsg)));
+}
+
+/**
+ * Charges the kmsg to a task that has a quota. `used_at` is the task's counter, `quota` its bound in bytes.
+ *
+ * Returns: false when the quota is used up; nothing is charged then.
+ */
+export function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32): bool {
+  const bytes = ikm_charge(kmsg);
+  // [S16] Add, look, take back: two that race may both be refused, never both let through.
+  if (word_add(used_at, bytes) + bytes > quota) {
+    word_sub(used_at, bytes);
+    return false;
+  }
+  kmsg.ikm_charged = <u32>used_at;
+  return true;
+}
+
+function ipc_kmsg_discharge(kmsg: IpcKmsg): void {
+  if (kmsg.ikm_charged == 0) return;
+  word_sub(kmsg.ikm_charged, ikm_charge(kmsg));
+  kmsg.ikm_charged = 0;
+}

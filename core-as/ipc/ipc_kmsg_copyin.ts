@@ -1,0 +1,258 @@
+// The sender's names become ports: checks in Mach's order (A70 to A80), then the rights move into the kmsg. The user's bytes are
+// read word by word, once; what is decided is kept in the kmsg's own fields.
+//
+// The destination of a COPY_SEND is not counted: the space stays locked until the message is in the queue, so that its entry
+// holds the right until then, and from then on the queue itself counts (ip_has_senders).
+
+import { journal_commit } from "../kern/journal";
+import { lock_acquire, lock_release } from "../kern/lock";
+import { h_ip_transit_at } from "../kern/memory_map";
+import { KERN_SUCCESS } from "../abi/kern_return";
+import {
+  MACH_MSG_GUARDED_PORT_DESCRIPTOR,
+  MACH_MSG_OOL_DESCRIPTOR,
+  MACH_MSG_OOL_PORTS_DESCRIPTOR,
+  MACH_MSG_OOL_VOLATILE_DESCRIPTOR,
+  MACH_MSG_PORT_DESCRIPTOR,
+  MACH_MSG_PORTS_MAX,
+  MACH_MSG_SUCCESS,
+  MACH_MSG_TYPE_COPY_SEND,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
+  MACH_MSG_TYPE_MOVE_SEND,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSGH_BITS_COMPLEX,
+  MACH_MSGH_BITS_USER,
+  MACH_SEND_INVALID_DEST,
+  MACH_SEND_INVALID_HEADER,
+  MACH_SEND_INVALID_REPLY,
+  MACH_SEND_INVALID_RIGHT,
+  MACH_SEND_INVALID_TYPE,
+  MACH_SEND_INVALID_VOUCHER,
+  MACH_SEND_MSG_TOO_SMALL,
+  MACH_SEND_TOO_LARGE,
+  MSGH_BASE_BYTES,
+  MSGH_BITS,
+  MSGH_DESCRIPTOR_BYTES,
+  MSGH_HEADER_BYTES,
+  MSGH_LOCAL_PORT,
+  MSGH_REMOTE_PORT,
+  MSGH_VOUCHER_PORT,
+} from "../abi/message";
+import {
+  MACH_PORT_NULL,
+  MACH_PORT_TYPE_DEAD_NAME,
+  MACH_PORT_TYPE_SEND_ONCE,
+  MACH_PORT_VALID,
+} from "../abi/port";
+import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
+import { IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
+import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
+import { ipc_port_circular } from "./ipc_reap";
+import { ipc_right_lookup, urefs_pegged } from "./ipc_right";
+import { ipc_copyin_type, ipc_right_copyin, ipc_right_copyin_check } from "./ipc_right_copy";
+import { ipc_entry_lookup, IpcSpace } from "./ipc_space";
+
+/**
+ * Checks the shape of a message before any right is looked at.
+ *
+ * Conditions: none. `size` is 24 at least and a multiple of 4.
+ * Returns:    MACH_MSG_SUCCESS; MACH_SEND_MSG_TOO_SMALL, descriptors past the end; MACH_SEND_INVALID_TYPE, a descriptor that is
+ *             malformed, or of a type that this kernel does not carry; MACH_SEND_TOO_LARGE, too many ports.
+ */
+export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
+  const bytes: usize = kmsg.ikm_bytes;
+  if ((load<u32>(bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX) == 0) return MACH_MSG_SUCCESS;
+  if (size < MSGH_BASE_BYTES) return MACH_SEND_MSG_TOO_SMALL;
+  const count = load<u32>(bytes, 24);
+  if (count > (size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES || count > kmsg.ikm_ports_max) {
+    return MACH_SEND_MSG_TOO_SMALL;
+  }
+  let ports: u64 = 0;
+  let foreign = false;
+  for (let index: u32 = 0; index < count; index++) {
+    const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
+    const type = <u32>load<u8>(at, 11);
+    if (!descriptor_well_formed(at, type)) return MACH_SEND_INVALID_TYPE;
+    if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) ports += load<u32>(at, 4);
+    else if (type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) ports++;
+    if (type != MACH_MSG_PORT_DESCRIPTOR) foreign = true;
+  }
+  if (ports > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
+  return foreign ? MACH_SEND_INVALID_TYPE : MACH_MSG_SUCCESS;
+}
+
+function descriptor_well_formed(at: usize, type: u32): bool {
+  if (type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR) return load<u8>(at, 9) <= 1;
+  if (type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
+    return <u32>load<u8>(at, 10) == MACH_MSG_TYPE_MOVE_RECEIVE && load<u16>(at, 8) <= 3;
+  }
+  return type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_OOL_PORTS_DESCRIPTOR;
+}
+
+/**
+ * Copies the header's rights in.
+ *
+ * Conditions: space locked, nothing in the journal. Commits.
+ * Consumes:   on success the rights that the dispositions say, into ikm_remote and ikm_local; the destination of a COPY_SEND is not
+ *             counted, so the space must stay locked until the message is queued or the right is counted. On failure nothing.
+ * Returns:    MACH_MSG_SUCCESS, or MACH_SEND_INVALID_HEADER, _VOUCHER, _DEST, _REPLY, in the order of A76 to A78.
+ */
+export function ipc_kmsg_copyin_header(space: IpcSpace, kmsg: IpcKmsg): u32 {
+  const bytes: usize = kmsg.ikm_bytes;
+  const bits = load<u32>(bytes, MSGH_BITS);
+  const remote = load<u32>(bytes, MSGH_REMOTE_PORT);
+  const local = load<u32>(bytes, MSGH_LOCAL_PORT);
+  const voucher = load<u32>(bytes, MSGH_VOUCHER_PORT);
+  const remote_disposition = bits & 0x1f;
+  const local_disposition = (bits >>> 8) & 0x1f;
+  const voucher_disposition = (bits >>> 16) & 0x1f;
+
+  if (bits & ~MACH_MSGH_BITS_USER) return MACH_SEND_INVALID_HEADER;
+  if (local_disposition == 0) {
+    if (local != MACH_PORT_NULL) return MACH_SEND_INVALID_HEADER;
+  } else if (!disposition_sends(local_disposition)) {
+    return MACH_SEND_INVALID_HEADER;
+  }
+  const plain = voucher_disposition == 0;
+  if (!plain && voucher_disposition != MACH_MSG_TYPE_MOVE_SEND && voucher_disposition != MACH_MSG_TYPE_COPY_SEND) {
+    return MACH_SEND_INVALID_VOUCHER;
+  }
+  if (!disposition_sends(remote_disposition)) return MACH_SEND_INVALID_HEADER;
+  if (!MACH_PORT_VALID(remote)) return MACH_SEND_INVALID_DEST;
+  const replies = local_disposition != 0 && MACH_PORT_VALID(local);
+  if (replies && remote == local && !same_name_allowed(space, remote, remote_disposition, local_disposition)) {
+    return MACH_SEND_INVALID_DEST;
+  }
+  if (!plain && MACH_PORT_VALID(voucher)) return replies && local == voucher ? MACH_SEND_INVALID_REPLY : MACH_SEND_INVALID_VOUCHER;
+
+  // A86: a send-once right whose port died unnoticed is used up, and the message with it.
+  let dead_once = false;
+  const raw = ipc_entry_lookup(space, remote);
+  if (raw && remote_disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE && ie_type(raw.ie_bits) == MACH_PORT_TYPE_SEND_ONCE) {
+    dead_once = raw.ie_request == 0;
+  }
+  const destination = dead_once ? raw : ipc_right_lookup(space, remote);
+  if (!destination || ipc_right_copyin_check(destination, remote_disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_DEST;
+  if (ie_type(destination.ie_bits) == MACH_PORT_TYPE_DEAD_NAME) return MACH_SEND_INVALID_DEST;
+  let reply: IpcEntry | null = null;
+  if (replies) {
+    reply = ipc_right_lookup(space, local);
+    if (!reply || ipc_right_copyin_check(reply, local_disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_REPLY;
+  }
+
+  // --- nothing below can refuse ---
+  if (!plain) store<u32>(bytes, 0, MSGH_VOUCHER_PORT);
+  kmsg.ikm_ports_count = 0;
+  kmsg.ikm_cursor = 0;
+  kmsg.ikm_types = ipc_copyin_type(remote_disposition) | (ipc_copyin_type(local_disposition) << 8);
+  // Of one name for both, the right that is copied goes before the one that is moved.
+  const moves_first = remote_disposition == MACH_MSG_TYPE_MOVE_SEND;
+  if (!moves_first) copyin_destination(space, kmsg, remote, destination, remote_disposition);
+  if (reply) ipc_right_copyin(space, local, reply, local_disposition, ikm_local_at(kmsg));
+  else kmsg._ikm_local = replies || local_disposition == 0 ? 0 : local;
+  if (moves_first) copyin_destination(space, kmsg, remote, destination, remote_disposition);
+  return MACH_MSG_SUCCESS;
+}
+
+function disposition_sends(disposition: u32): bool {
+  return disposition >= MACH_MSG_TYPE_MOVE_SEND && disposition <= MACH_MSG_TYPE_MAKE_SEND_ONCE;
+}
+
+function ikm_local_at(kmsg: IpcKmsg): usize {
+  return changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
+}
+
+function ikm_remote_at(kmsg: IpcKmsg): usize {
+  return changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote");
+}
+
+function copyin_destination(space: IpcSpace, kmsg: IpcKmsg, name: u32, entry: IpcEntry, disposition: u32): void {
+  if (disposition == MACH_MSG_TYPE_COPY_SEND) {
+    kmsg.ikm_remote = entry.ie_object;
+    journal_commit();
+    return;
+  }
+  kmsg.ikm_types |= IKM_COUNTED;
+  ipc_right_copyin(space, name, entry, disposition, ikm_remote_at(kmsg));
+}
+
+/** A63: one name as destination and reply. */
+function same_name_allowed(space: IpcSpace, name: u32, remote: u32, local: u32): bool {
+  if (remote == MACH_MSG_TYPE_MOVE_SEND_ONCE || local == MACH_MSG_TYPE_MOVE_SEND_ONCE) return false;
+  if (remote != MACH_MSG_TYPE_MOVE_SEND || local != MACH_MSG_TYPE_MOVE_SEND) return true;
+  const entry = ipc_entry_lookup(space, name);
+  return !entry || ie_urefs(entry.ie_bits) >= 2;
+}
+
+/**
+ * Counts the destination right of a COPY_SEND, so that the space may be unlocked before the message is queued.
+ *
+ * Conditions: space locked since the header was copied in, nothing in the journal. Commits.
+ */
+export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
+  if (kmsg.ikm_remote == 0 || (kmsg.ikm_types & IKM_COUNTED) != 0) return;
+  const port = port_at(kmsg.ikm_remote);
+  ip_lock(port);
+  port.ip_srights = port.ip_srights + 1;
+  journal_commit();
+  ip_unlock(port);
+  kmsg.ikm_types |= IKM_COUNTED;
+}
+
+/**
+ * Copies the descriptors' rights in, one after the other.
+ *
+ * Conditions: space locked, header copied in, nothing in the journal. Commits.
+ * Consumes:   each right as its disposition says; on failure those before the bad one are in the kmsg (A80).
+ * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT.
+ */
+export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
+  const bytes: usize = kmsg.ikm_bytes;
+  const count = min(load<u32>(bytes, 24), kmsg.ikm_ports_max);
+  for (let index: u32 = 0; index < count; index++) {
+    const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
+    const name = load<u32>(at);
+    const disposition = <u32>load<u8>(at, 10);
+    const slot_at = ikm_port_at(kmsg, index);
+    store<u32>(slot_at, 0);
+    store<u32>(slot_at, ipc_copyin_type(disposition), 4);
+    kmsg.ikm_ports_count = index + 1;
+    if (!MACH_PORT_VALID(name)) {
+      store<u32>(slot_at, name); // 0 or dead: carried as it is (A59)
+      continue;
+    }
+    const entry = ipc_right_lookup(space, name);
+    if (!entry || ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_RIGHT;
+    ipc_right_copyin(space, name, entry, disposition, slot_at);
+    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) kmsg.ikm_types |= IKM_RECEIVE;
+  }
+  return MACH_MSG_SUCCESS;
+}
+
+/**
+ * Puts the receive rights that a kmsg carries in transit to its destination.
+ *
+ * Conditions: copied in, nothing in the journal, only the space locked. Commits.
+ * Returns:    false: one of them would lie in its own queue (A169, A170); the message must be destroyed.
+ * Races:      two sends that would close a circle together: the second to hold ip_transit sees the first one's destinations.
+ */
+export function ipc_kmsg_enter_transit(kmsg: IpcKmsg): bool {
+  if ((kmsg.ikm_types & IKM_RECEIVE) == 0) return true;
+  lock_acquire(h_ip_transit_at());
+  let circular = false;
+  for (let index: u32 = 0; index < kmsg.ikm_ports_count && !circular; index++) {
+    const slot_at = ikm_port_at(kmsg, index);
+    if (load<u32>(slot_at, 4) != MACH_MSG_TYPE_PORT_RECEIVE || !IP_VALID(load<u32>(slot_at))) continue;
+    const port = port_at(load<u32>(slot_at));
+    circular = ipc_port_circular(port, kmsg.ikm_remote);
+    if (circular) break;
+    ip_lock(port);
+    port.ip_destination = kmsg.ikm_remote;
+    journal_commit();
+    ip_unlock(port);
+  }
+  lock_release(h_ip_transit_at());
+  return !circular;
+}

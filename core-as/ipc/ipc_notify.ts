@@ -1,0 +1,157 @@
+// Notifications: messages from the kernel on send-once rights, and the dead-name requests that ask for them. A notification is
+// a kmsg that holds the send-once right as its destination; it is put on the work list in the transaction that causes it and
+// posted from there (ipc_reap.ts), so that a death in between loses nothing.
+
+import { journal_set } from "../kern/journal";
+import { Element, OWNER_LIVE, zone_alloc, ZONE_REQUEST } from "../kern/zone";
+import {
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MACH_MSGH_BITS_COMPLEX,
+  MSGH_BITS,
+  MSGH_ID,
+  MSGH_VOUCHER_PORT,
+} from "../abi/message";
+import { MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED, MACH_NOTIFY_SEND_ONCE } from "../abi/port";
+import { IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
+import { IpcEntry } from "./ipc_entry";
+import { ip_active, IpcPort } from "./ipc_port";
+import { imq_has_sends } from "./ipc_mqueue";
+import { reap_push } from "./ipc_reap";
+
+/** Header 24, NDR record 8, one word. */
+const NOTIFICATION_BYTES: u32 = 36;
+const NDR_LOW: u32 = 0;
+const NDR_HIGH: u32 = 1;
+
+/** An armed dead-name request: a name of a space, and whom to tell. Linked on its port, whose lock guards it. */
+@unmanaged
+export class IpcRequest extends Element {
+  rq_space: u32;
+  rq_name: u32;
+  /** Port of the send-once right. */
+  rq_notify: u32;
+  /** Notification to send, once it is on a work list. */
+  _rq_id: u32;
+  _rq_next: u32;
+  _rq_prev: u32;
+
+  get rq_id(): u32 { return this._rq_id; }
+  set rq_id(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_id"), value); }
+  get rq_next(): u32 { return this._rq_next; }
+  set rq_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_next"), value); }
+  get rq_prev(): u32 { return this._rq_prev; }
+  set rq_prev(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_prev"), value); }
+}
+if (offsetof<IpcRequest>() > 64) ERROR("a request must fit its element");
+
+export function request_at(address: usize): IpcRequest {
+  return changetype<IpcRequest>(address);
+}
+
+/**
+ * Builds a notification with one word, or none (SEND_ONCE).
+ *
+ * Returns: the kmsg, in this processor's hand, without its right; null when memory is exhausted.
+ */
+export function ipc_notify_make(id: u32, value: u32): IpcKmsg | null {
+  const kmsg = ipc_kmsg_alloc(NOTIFICATION_BYTES + 4, 1);
+  if (!kmsg) return null;
+  const bytes: usize = kmsg.ikm_bytes;
+  store<u32>(bytes, 0, MSGH_BITS);
+  store<u32>(bytes, 0, MSGH_VOUCHER_PORT);
+  store<u32>(bytes, id, MSGH_ID);
+  store<u32>(bytes, NDR_LOW, 24);
+  store<u32>(bytes, NDR_HIGH, 28);
+  store<u32>(bytes, value, 32);
+  kmsg.ikm_size = id == MACH_NOTIFY_SEND_ONCE ? 24 : NOTIFICATION_BYTES;
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND_ONCE | IKM_POST;
+  kmsg.ikm_sender_task = 0;
+  kmsg.ikm_sender_processor = 1;
+  return kmsg;
+}
+
+/** As ipc_notify_make for PORT_DESTROYED: one descriptor, whose port the caller gives in the transaction. */
+export function ipc_notify_make_port_destroyed(): IpcKmsg | null {
+  const kmsg = ipc_notify_make(MACH_NOTIFY_PORT_DESTROYED, 0);
+  if (!kmsg) return null;
+  const bytes: usize = kmsg.ikm_bytes;
+  store<u32>(bytes, MACH_MSGH_BITS_COMPLEX, MSGH_BITS);
+  store<u32>(bytes, 1, 24);
+  store<u32>(bytes, 0, 28);
+  store<u32>(bytes, 0, 32);
+  store<u32>(bytes, MACH_MSG_TYPE_PORT_RECEIVE << 16, 36);
+  store<u32>(ikm_port_at(kmsg, 0), 0);
+  store<u32>(ikm_port_at(kmsg, 0), MACH_MSG_TYPE_PORT_RECEIVE, 4);
+  kmsg.ikm_ports_count = 1;
+  kmsg.ikm_size = 40;
+  kmsg.ikm_types |= IKM_RECEIVE;
+  return kmsg;
+}
+
+/**
+ * Gives the notification its send-once right and puts it on the work list.
+ *
+ * Conditions: in a transaction. Consumes: the right, and the kmsg.
+ */
+export function ipc_notify_post(kmsg: IpcKmsg, notify: u32): void {
+  kmsg.ikm_remote = notify;
+  reap_push(changetype<usize>(kmsg));
+}
+
+/**
+ * Sends the armed no-senders notification if no sender is left.
+ *
+ * Conditions: port locked, in a transaction. When memory is exhausted the request stays armed.
+ */
+export function ipc_notify_no_senders_locked(port: IpcPort): void {
+  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_has_sends(port)) return;
+  const kmsg = ipc_notify_make(MACH_NOTIFY_NO_SENDERS, port.ip_mscount);
+  if (!kmsg) return;
+  ipc_notify_post(kmsg, port.ip_nsrequest);
+  port.ip_nsrequest = 0;
+}
+
+/**
+ * Makes a dead-name request, not yet linked. Returns: null when memory is exhausted.
+ */
+export function ipc_request_alloc(space: usize, name: u32): IpcRequest | null {
+  const address = zone_alloc(ZONE_REQUEST);
+  if (address == 0) return null;
+  const request = request_at(address);
+  request.rq_space = <u32>space;
+  request.rq_name = name;
+  request.rq_notify = 0;
+  request._rq_id = 0;
+  return request;
+}
+
+/** Arms a request. Conditions: space and port locked, in a transaction. */
+export function ipc_request_link(port: IpcPort, entry: IpcEntry, request: IpcRequest): void {
+  const address = <u32>changetype<usize>(request);
+  request.rq_next = port.ip_requests;
+  request.rq_prev = 0;
+  if (port.ip_requests != 0) request_at(port.ip_requests).rq_prev = address;
+  port.ip_requests = address;
+  port.ip_request_count = port.ip_request_count + 1;
+  entry.ie_request = address;
+  journal_set(address, OWNER_LIVE);
+}
+
+/** Takes a request off its port. Conditions: port locked, in a transaction. */
+export function ipc_request_unlink(port: IpcPort, request: IpcRequest): void {
+  if (request.rq_prev != 0) request_at(request.rq_prev).rq_next = request.rq_next;
+  else port.ip_requests = request.rq_next;
+  if (request.rq_next != 0) request_at(request.rq_next).rq_prev = request.rq_prev;
+  port.ip_request_count = port.ip_request_count - 1;
+}
+
+/** A name goes away before its port: its armed request becomes PORT_DELETED. Conditions: space, port locked, in a transaction. */
+export function ipc_request_cancel(port: IpcPort, entry: IpcEntry): void {
+  if (entry.ie_request == 0) return;
+  const request = request_at(entry.ie_request);
+  ipc_request_unlink(port, request);
+  entry.ie_request = 0;
+  request.rq_id = MACH_NOTIFY_PORT_DELETED;
+  reap_push(changetype<usize>(request));
+}

@@ -1,0 +1,48 @@
+// What ports and port sets have in common: lock, state, and where the receive right is. Both kinds keep these words at the same
+// places, so that a name may be looked up without the space's lock: whatever the pointer turns out to be, its lock can be
+// taken, and under the lock io_names says whether it is what was meant.
+
+import { journal_set } from "../kern/journal";
+import { Element } from "../kern/zone";
+
+/** The object lives. */
+export const IO_ACTIVE: u32 = 1;
+export const IO_PORT: u32 = 2;
+export const IO_PSET: u32 = 4;
+/** A port whose receiver is the kernel. */
+export const IO_KERNEL: u32 = 8;
+
+@unmanaged
+export class IpcObject extends Element {
+  /** Ports: the mqueue's inbox, see ipc_mqueue.ts. Atomic. */
+  imq_inbox: u64;
+  /** Owner lock. Atomic. */
+  io_lock: u32;
+  /** 1: the last owner died; settle what is not journalled. */
+  io_dirty: u32;
+  // Guarded by io_lock.
+  _io_bits: u32;
+  /** Space that holds the receive right or the set; 0: in transit or dead. */
+  _io_receiver: u32;
+  /** Its name there. */
+  _io_name: u32;
+
+  get io_bits(): u32 { return this._io_bits; }
+  set io_bits(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_bits"), value); }
+  get io_receiver(): u32 { return this._io_receiver; }
+  set io_receiver(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_receiver"), value); }
+  get io_name(): u32 { return this._io_name; }
+  set io_name(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_name"), value); }
+}
+if (offsetof<IpcObject>("io_lock") != 16) ERROR("io_lock must be at 16");
+
+export function io_lock_at(object: usize): usize {
+  return object + offsetof<IpcObject>("io_lock");
+}
+
+/** Whether the object is what `name` denotes in `space`. Conditions: locked. */
+export function io_names(object: IpcObject, kind: u32, space: usize, name: u32): bool {
+  return (
+    (object.io_bits & (IO_ACTIVE | kind)) == (IO_ACTIVE | kind) && object.io_receiver == space && object.io_name == name
+  );
+}

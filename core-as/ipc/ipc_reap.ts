@@ -1,0 +1,429 @@
+// Long work, in committed steps: destroying messages, ports and sets, and posting notifications. Work is a stack of elements, linked
+// by z_next, in the record of the processor that caused it; that processor does it before its trap ends, and if it dies, its
+// recoverer takes the stack over. Each step is one transaction, so that a chain of any length needs no recursion and no step is
+// done twice. What a step causes goes on top, and is done before the step's element goes on: effects come in Mach's order (A162).
+
+import { journal_commit, journal_set } from "../kern/journal";
+import { lock_acquire, lock_release } from "../kern/lock";
+import { kassert } from "../kern/panic";
+import { h_ip_transit_at } from "../kern/memory_map";
+import { me, my_pid, Processor, processor } from "../kern/processor";
+import { waiter_at, waiter_complete, waiter_wake, waiters_remove } from "../kern/waiter";
+import { OWNER_LIVE, OWNER_WORK, zone_free, zone_of, ZONE_PORT, ZONE_PSET, ZONE_REQUEST } from "../kern/zone";
+import {
+  MACH_MSG_SUCCESS,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND,
+  MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MACH_RCV_PORT_CHANGED,
+  MACH_RCV_PORT_DIED,
+} from "../abi/message";
+import { MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_SEND_ONCE, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_UREFS_MAX } from "../abi/port";
+import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
+import {
+  IKM_COUNTED,
+  IKM_KEEP,
+  ikm_local_type,
+  ikm_port_at,
+  IKM_POST,
+  ikm_remote_type,
+  ipc_kmsg_free,
+  IpcKmsg,
+  kmsg_at,
+} from "./ipc_kmsg";
+import {
+  imq_close,
+  imq_push,
+  imq_recheck,
+  PUSH_DONE,
+  PUSH_KICK,
+} from "./ipc_mqueue";
+import {
+  ipc_notify_make,
+  ipc_notify_make_port_destroyed,
+  ipc_notify_no_senders_locked,
+  ipc_notify_post,
+  ipc_request_unlink,
+  request_at,
+} from "./ipc_notify";
+import { IO_ACTIVE } from "./ipc_object";
+import {
+  ip_active,
+  IP_DEAD,
+  ip_lock,
+  ip_receivers_at,
+  ip_senders_at,
+  ip_unlock,
+  ipc_port_release_locked,
+  IpcPort,
+  port_at,
+} from "./ipc_port";
+import {
+  ipc_pset_release_locked,
+  ipc_pset_remove,
+  ipc_pset_remove_all,
+  IpcPset,
+  ips_lock,
+  ips_unlock,
+  ips_waiters_at,
+  link_at,
+  link_port,
+  pset_at,
+} from "./ipc_pset";
+import { ipc_right_bury } from "./ipc_right";
+import { ipc_right_drop_slot } from "./ipc_right_copy";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "./ipc_space";
+
+const P_WORK: usize = offsetof<Processor>("p_work");
+
+/** Puts an element on this processor's work list. Conditions: in a transaction; the element is the caller's to give. */
+export function reap_push(element: usize): void {
+  journal_set(element, OWNER_WORK | my_pid());
+  journal_set(element + 4, me().p_work);
+  journal_set(processor + P_WORK, <u32>element);
+}
+
+/** Takes the first element off. Conditions: in a transaction, `element` is the first. */
+function reap_pop(element: usize, owner: u32): void {
+  kassert(me().p_work == element, 0x1901);
+  journal_set(processor + P_WORK, load<u32>(element, 4));
+  journal_set(element, owner);
+}
+
+/**
+ * Does all work on this processor's list.
+ *
+ * Conditions: in a trap, nothing locked, nothing in the journal. May take from zones; when they are exhausted the rest is left
+ *             for the end of the next trap.
+ */
+export function reap_run(): void {
+  while (me().p_work != 0) {
+    if (!reap_step(me().p_work)) return;
+  }
+}
+
+function reap_step(element: usize): bool {
+  const zone = zone_of(element);
+  if (zone == ZONE_PORT) return reap_port(port_at(element));
+  if (zone == ZONE_REQUEST) return reap_request(element);
+  if (zone == ZONE_PSET) return reap_pset(pset_at(element));
+  const kmsg = kmsg_at(element);
+  return kmsg.ikm_types & IKM_POST ? reap_post(kmsg) : reap_kmsg(kmsg);
+}
+
+/** Posts a notification. Once it is off the list it is in this hand; recovery posts what it finds there with IKM_POST. */
+function reap_post(kmsg: IpcKmsg): bool {
+  reap_pop(changetype<usize>(kmsg), my_pid());
+  journal_commit();
+  reap_post_hand(kmsg);
+  return true;
+}
+
+/** Posts a notification that is in this processor's hand; one that cannot be delivered is destroyed without a word (A157). */
+export function reap_post_hand(kmsg: IpcKmsg): void {
+  const port = port_at(kmsg.ikm_remote);
+  const outcome = imq_push(port, kmsg, true);
+  if (outcome == PUSH_KICK) imq_recheck(port);
+  if (outcome == PUSH_DONE || outcome == PUSH_KICK) return;
+  kmsg.ikm_types &= ~IKM_POST;
+  ip_lock(port);
+  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
+  reap_push(changetype<usize>(kmsg));
+  journal_commit();
+}
+
+/** Releases the next right of a kmsg, or the kmsg itself. */
+function reap_kmsg(kmsg: IpcKmsg): bool {
+  const remote_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote");
+  if (kmsg.ikm_remote != 0 && ikm_uncounted(kmsg)) kmsg._ikm_remote = 0;
+  if (kmsg.ikm_remote != 0) return reap_slot(remote_at, ikm_remote_type(kmsg));
+  const local_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
+  if (kmsg.ikm_local != 0) return reap_slot(local_at, ikm_local_type(kmsg));
+  while (kmsg.ikm_cursor < kmsg.ikm_ports_count) {
+    const slot_at = ikm_port_at(kmsg, kmsg.ikm_cursor);
+    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u32>(slot_at, 4));
+    kmsg.ikm_cursor++;
+  }
+  reap_pop(changetype<usize>(kmsg), my_pid());
+  journal_commit();
+  if (kmsg.ikm_types & IKM_KEEP) {
+    kmsg.ikm_types &= ~IKM_KEEP;
+    kmsg.ikm_ports_count = 0;
+    kmsg.ikm_cursor = 0;
+  } else {
+    ipc_kmsg_free(kmsg);
+  }
+  return true;
+}
+
+/** Whether the destination is one of a COPY_SEND that was not counted. */
+function ikm_uncounted(kmsg: IpcKmsg): bool {
+  return ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND && (kmsg.ikm_types & IKM_COUNTED) == 0;
+}
+
+/** Releases the right in a slot as its holder would. Returns: false when memory for a notification is exhausted. */
+function reap_slot(slot_at: usize, type: u32): bool {
+  const object = load<u32>(slot_at);
+  if (object == IP_DEAD) {
+    store<u32>(slot_at, 0);
+    return true;
+  }
+  const port = port_at(object);
+  if (type == MACH_MSG_TYPE_PORT_RECEIVE) {
+    reap_slot_receive(slot_at, port);
+    return true;
+  }
+  if (type == MACH_MSG_TYPE_PORT_SEND) {
+    ip_lock(port);
+    ipc_right_drop_slot(port, slot_at, type);
+    return true;
+  }
+  const kmsg = ipc_notify_make(MACH_NOTIFY_SEND_ONCE, 0);
+  if (!kmsg) return false;
+  ip_lock(port);
+  if (!ip_active(port)) {
+    ipc_right_drop_slot(port, slot_at, type);
+    ipc_kmsg_free(kmsg);
+    return true;
+  }
+  journal_set(slot_at, 0);
+  ipc_notify_post(kmsg, object); // the right is used for the notification
+  journal_commit();
+  ip_unlock(port);
+  return true;
+}
+
+function reap_slot_receive(slot_at: usize, port: IpcPort): void {
+  lock_acquire(h_ip_transit_at());
+  ip_lock(port);
+  journal_set(slot_at, 0);
+  port.ip_destination = 0;
+  ipc_port_destroy_locked(port);
+  journal_commit();
+  ip_unlock(port);
+  lock_release(h_ip_transit_at());
+}
+
+/**
+ * Ends what the holder of a receive right had with the port: it leaves all sets, waiting receivers wake.
+ *
+ * Conditions: port locked, nothing in the journal. Commits, once for each membership and waiter.
+ */
+export function ipc_port_clear_receiver_locked(port: IpcPort, dies: bool): void {
+  ipc_pset_remove_all(port);
+  const receivers_at = ip_receivers_at(port);
+  while (load<u32>(receivers_at) != 0) {
+    const waiter = waiter_at(load<u32>(receivers_at));
+    waiters_remove(receivers_at, waiter);
+    waiter_complete(waiter, dies ? MACH_RCV_PORT_DIED : MACH_RCV_PORT_CHANGED, 0);
+    journal_commit();
+    waiter_wake(waiter);
+  }
+}
+
+/**
+ * Destroys a port whose receive right nobody holds any more: at once it is dead to all; the rest is work. If a port-destroyed
+ * request is armed, the receive right travels in its notification instead.
+ *
+ * Conditions: port locked, in a transaction; ipc_port_clear_receiver_locked was done.
+ * Consumes:   the receive right.
+ * Returns:    whether the port lives on.
+ */
+export function ipc_port_destroy_locked(port: IpcPort): bool {
+  port.io_receiver = 0;
+  port.io_name = 0;
+  if (port.ip_pdrequest != 0) {
+    const kmsg = ipc_notify_make_port_destroyed();
+    if (kmsg) {
+      const notify = port.ip_pdrequest;
+      port.ip_pdrequest = 0;
+      if (!ipc_port_circular(port, notify)) {
+        port.ip_mscount = 0;
+        port.imq_seqno = 0;
+        port.ip_context = 0;
+        port.ip_destination = notify;
+        journal_set(ikm_port_at(kmsg, 0), <u32>changetype<usize>(port));
+        ipc_notify_post(kmsg, notify);
+        return true;
+      }
+      // Would lie behind itself (A156): the request is dropped with its right.
+      kmsg.ikm_types &= ~IKM_POST;
+      ipc_notify_post(kmsg, notify);
+    }
+  }
+  port.io_bits = port.io_bits & ~IO_ACTIVE;
+  port.ip_dying = 1;
+  reap_push(changetype<usize>(port));
+  return false;
+}
+
+/** Whether `port` in a message to `destination` would lie in its own queue, directly or by way of ports in transit. */
+export function ipc_port_circular(port: IpcPort, destination: u32): bool {
+  for (let at = destination; at != 0; at = port_at(at).ip_destination) {
+    if (at == changetype<usize>(port)) return true;
+    if (port_at(at).io_receiver != 0) return false;
+  }
+  return false;
+}
+
+/** One step of a port's destruction (A162). */
+function reap_port(port: IpcPort): bool {
+  ip_lock(port);
+  imq_close(port);
+  let done = true;
+  if (load<u32>(ip_senders_at(port)) != 0) reap_sender(port);
+  else if (port.imq_first != 0) reap_message(port);
+  else if (port.ip_nsrequest != 0) done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_nsrequest"));
+  else if (port.ip_pdrequest != 0) done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_pdrequest"));
+  else if (port.ip_requests == 0) {
+    reap_pop(changetype<usize>(port), OWNER_LIVE);
+    port.ip_dying = 2;
+    ipc_port_release_locked(port);
+    return true;
+  } else {
+    ip_unlock(port);
+    reap_dead_name(port);
+    return true;
+  }
+  journal_commit();
+  ip_unlock(port);
+  return done;
+}
+
+/** A blocked sender: SUCCESS, its message destroyed (A85). */
+function reap_sender(port: IpcPort): void {
+  const senders_at = ip_senders_at(port);
+  const waiter = waiter_at(load<u32>(senders_at));
+  const kmsg = kmsg_at(waiter.w_kmsg);
+  waiters_remove(senders_at, waiter);
+  waiter_complete(waiter, MACH_MSG_SUCCESS, 0);
+  reap_orphan(port, kmsg);
+  journal_commit();
+  waiter_wake(waiter);
+}
+
+function reap_message(port: IpcPort): void {
+  const kmsg = kmsg_at(port.imq_first);
+  port.imq_first = kmsg.ikm_forward;
+  if (kmsg.ikm_forward == 0) port.imq_last = 0;
+  reap_orphan(port, kmsg);
+}
+
+/** Ends a message's right for the dying port it was sent to, and queues the message for its own destruction. */
+function reap_orphan(port: IpcPort, kmsg: IpcKmsg): void {
+  if (ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE) port.ip_sorights = port.ip_sorights - 1;
+  else if (kmsg.ikm_types & IKM_COUNTED) port.ip_srights = port.ip_srights - 1;
+  kmsg.ikm_remote = 0;
+  kmsg.ikm_types &= ~IKM_POST;
+  reap_push(changetype<usize>(kmsg));
+}
+
+/** An armed request's send-once right is used to say that it was dropped: SEND_ONCE (A146). */
+function reap_request_right(word_at: usize): bool {
+  const kmsg = ipc_notify_make(MACH_NOTIFY_SEND_ONCE, 0);
+  if (!kmsg) return false;
+  ipc_notify_post(kmsg, load<u32>(word_at));
+  journal_set(word_at, 0);
+  return true;
+}
+
+/**
+ * Tells the first name that asked of the port's death; the name gains the reference that the notification carries (A148).
+ *
+ * Conditions: nothing locked. Space before port: the request is read first and confirmed under both locks.
+ */
+function reap_dead_name(port: IpcPort): void {
+  ip_lock(port);
+  const first = port.ip_requests;
+  const space = first == 0 ? 0 : request_at(first).rq_space;
+  ip_unlock(port);
+  if (first == 0) return;
+
+  is_lock(changetype<IpcSpace>(space));
+  ip_lock(port);
+  if (port.ip_requests == first && request_at(first).rq_space == space) {
+    const request = request_at(first);
+    const entry = ipc_entry_lookup(changetype<IpcSpace>(space), request.rq_name);
+    if (entry && entry.ie_request == first) {
+      entry.ie_request = 0;
+      reap_name(changetype<IpcSpace>(space), entry, port);
+    }
+    ipc_request_unlink(port, request);
+    request.rq_id = MACH_NOTIFY_DEAD_NAME;
+    reap_push(first);
+  }
+  journal_commit();
+  ip_unlock(port);
+  is_unlock(changetype<IpcSpace>(space));
+}
+
+function reap_name(space: IpcSpace, entry: IpcEntry, port: IpcPort): void {
+  if (ie_type(entry.ie_bits) != MACH_PORT_TYPE_DEAD_NAME) ipc_right_bury(space, entry, port);
+  const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
+  entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
+}
+
+/** A request whose time has come: its notification, then the request itself. */
+function reap_request(element: usize): bool {
+  const request = request_at(element);
+  if (request.rq_id == 0) {
+    reap_pop(element, my_pid()); // cancelled: its right went elsewhere
+    journal_commit();
+    zone_free(ZONE_REQUEST, element);
+    return true;
+  }
+  const kmsg = ipc_notify_make(request.rq_id, request.rq_name);
+  if (!kmsg) return false;
+  reap_pop(element, my_pid());
+  ipc_notify_post(kmsg, request.rq_notify);
+  journal_commit();
+  zone_free(ZONE_REQUEST, element);
+  return true;
+}
+
+/**
+ * Destroys a set: at once it is dead to all; members leave and receivers wake as work.
+ *
+ * Conditions: set locked, in a transaction. Commits and unlocks.
+ */
+export function ipc_pset_destroy_locked(pset: IpcPset): void {
+  pset.io_bits = pset.io_bits & ~IO_ACTIVE;
+  pset.io_receiver = 0;
+  pset.io_name = 0;
+  reap_push(changetype<usize>(pset));
+  journal_commit();
+  ips_unlock(pset);
+}
+
+/** One step of a set's destruction. */
+function reap_pset(pset: IpcPset): bool {
+  ips_lock(pset);
+  const waiters_at = ips_waiters_at(pset);
+  if (load<u32>(waiters_at) != 0) {
+    const waiter = waiter_at(load<u32>(waiters_at));
+    waiters_remove(waiters_at, waiter);
+    waiter_complete(waiter, MACH_RCV_PORT_DIED, 0);
+    journal_commit();
+    ips_unlock(pset);
+    waiter_wake(waiter);
+    return true;
+  }
+  const link = pset.ips_links;
+  if (link == 0) {
+    reap_pop(changetype<usize>(pset), my_pid());
+    ipc_pset_release_locked(pset);
+    return true;
+  }
+  // Port before set: the member is read first and confirmed under the port's lock.
+  const port = link_port(link_at(link));
+  ips_unlock(pset);
+  ip_lock(port);
+  for (let at = port.ip_links; at != 0; at = link_at(at).l_port_next) {
+    if (at != link || link_at(at).l_set != changetype<usize>(pset)) continue;
+    ipc_pset_remove(port, link_at(at));
+    break;
+  }
+  ip_unlock(port);
+  return true;
+}
+

@@ -1,0 +1,148 @@
+// Owner locks: a word that holds the number of its owner, and behind it a word that says "dirty". The table of ranks is in
+// sync/LOCKING.md. Sections are short and never call the host. Who finds a lock taken spins, then naps for LOCK_NAP_NS at a
+// time (nobody rings: a section is over long before); an agent that may not sleep goes on spinning, which is bounded by the
+// owner's time slice. A waiter looks at the owner's state each time: if it is dead or faulted, the waiter undoes the owner's
+// transaction and releases its locks itself, which takes no lock.
+
+import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
+import { journal_undo } from "./journal";
+import { kassert } from "./panic";
+import { HELD_MAX, LOCK_NAP_NS, LOCK_SPIN_MAX } from "./param";
+import {
+  me,
+  my_pid,
+  P_HELD,
+  p_state_at,
+  processor,
+  processor_acknowledge,
+  processor_at,
+  processor_can_wait,
+  PROCESSOR_DEAD,
+  PROCESSOR_FAULTED,
+  PROCESSOR_RECOVERING,
+  processor_stopped,
+} from "./processor";
+import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
+
+/**
+ * Takes the lock.
+ *
+ * Conditions: in a trap; rank above all locks held. May nap.
+ * Races:      the lock is noted in the held list before it is taken and forgotten after it is released, and an undoer
+ *             releases only words that carry the dead number, so that a note too many is harmless.
+ */
+export function lock_acquire(lock_at: usize): void {
+  const count = me().p_held_count;
+  kassert(count < HELD_MAX, 0x0201);
+  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
+  me().p_held_count = count + 1;
+  if (isDefined(KERN_DEBUG)) me().p_locks++;
+  // [S5] Pairs with the store of lock_release: all that the last owner wrote is before it.
+  if (word_cas(lock_at, 0, my_pid()) != 0) lock_acquire_slow(lock_at);
+}
+
+/** Takes the lock if nobody has it. Conditions: in a trap. Returns: whether it did. */
+export function lock_try(lock_at: usize): bool {
+  const count = me().p_held_count;
+  kassert(count < HELD_MAX, 0x0202);
+  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
+  me().p_held_count = count + 1;
+  if (word_cas(lock_at, 0, my_pid()) == 0) {
+    if (isDefined(KERN_DEBUG)) me().p_locks++;
+    return true;
+  }
+  me().p_held_count = count;
+  return false;
+}
+
+/** Opens the lock but keeps the note of it. Conditions: held, transaction committed. See lock_forget. */
+export function lock_open(lock_at: usize): void {
+  kassert(me().p_journal_count == 0, 0x0203);
+  word_store(lock_at, 0); // [S6] publishes what the section wrote
+}
+
+/** Drops the note of a lock that was opened. */
+export function lock_forget(lock_at: usize): void {
+  const last = me().p_held_count - 1;
+  const base = processor + P_HELD;
+  for (let index: u32 = last; index + 1 > 0; index--) {
+    if (load<u32>(base + index * 4) != <u32>lock_at) continue;
+    store<u32>(base + index * 4, load<u32>(base + last * 4));
+    me().p_held_count = last;
+    return;
+  }
+  kassert(false, 0x0204);
+}
+
+/** Releases the lock. Conditions: held, transaction committed. */
+export function lock_release(lock_at: usize): void {
+  lock_open(lock_at);
+  lock_forget(lock_at);
+}
+
+function lock_acquire_slow(lock_at: usize): void {
+  while (true) {
+    for (let turn: u32 = 0; turn < LOCK_SPIN_MAX; turn++) {
+      if (word_load(lock_at) == 0 && word_cas(lock_at, 0, my_pid()) == 0) return;
+    }
+    const owner = word_load(lock_at);
+    if (owner == 0) continue;
+    kassert(owner != my_pid(), 0x0205);
+    if (processor_stopped(owner)) {
+      processor_undo(owner);
+      continue;
+    }
+    processor_acknowledge();
+    if (processor_can_wait()) word_wait(lock_at, owner, LOCK_NAP_NS);
+  }
+}
+
+/**
+ * Undoes the open transaction of a dead or faulted processor and releases its locks. The rest of its estate is
+ * processor_recover's.
+ *
+ * Conditions: in a trap, any locks held. Takes none.
+ * Races:      claimed by compare-and-swap of the state word, so that two undoers never work at once: the second could put
+ *             an old value over a new owner's. A claim of a recoverer that died is taken over.
+ */
+export function processor_undo(pid: u32): void {
+  const state = processor_claim(pid);
+  if (state == 0) return;
+  processor_undo_claimed(pid);
+  word_store(p_state_at(pid), state);
+}
+
+/** The work of processor_undo for a caller that holds the claim. */
+export function processor_undo_claimed(pid: u32): void {
+  journal_undo(pid);
+  const dead = processor_at(pid);
+  const base = PROCESSORS + pid * PROCESSOR_SIZE + P_HELD;
+  while (dead.p_held_count > 0) {
+    const lock_at: usize = load<u32>(base + (dead.p_held_count - 1) * 4);
+    if (word_load(lock_at) == pid) {
+      store<u32>(lock_at, 1, 4); // dirty: the next owner settles what is not journalled
+      word_cas(lock_at, pid, 0); // [S7]
+    }
+    dead.p_held_count--;
+  }
+}
+
+/**
+ * Claims a stopped processor for recovery.
+ *
+ * Returns: the state to store when done (PROCESSOR_DEAD or PROCESSOR_FAULTED), or 0: somebody else is at it or it lives.
+ */
+export function processor_claim(pid: u32): u32 {
+  const state_at = p_state_at(pid);
+  const state = word_load(state_at);
+  const kind = state & 0xff;
+  if (kind == PROCESSOR_DEAD || kind == PROCESSOR_FAULTED) {
+    const claim = PROCESSOR_RECOVERING | (my_pid() << 8) | (kind << 16);
+    return word_cas(state_at, state, claim) == state ? kind : 0; // [S8]
+  }
+  if (kind != PROCESSOR_RECOVERING) return 0;
+  const recoverer = (state >>> 8) & 0xff;
+  if (recoverer != my_pid() && !processor_stopped(recoverer)) return 0;
+  const claim = (state & 0xffff00ff) | (my_pid() << 8);
+  return word_cas(state_at, state, claim) == state ? state >>> 16 : 0; // [S8]
+}

@@ -1,0 +1,199 @@
+// A processor: one JavaScript agent attached to the kernel. Its record holds all that the kernel knows of it: state word,
+// undo log, locks held, magazines, work list, results, doorbell. Only its own agent writes the plain fields, or, once it is
+// DEAD or FAULTED, the one processor that recovers it (recover.ts).
+//
+// States of p_state:
+//   FREE -> USER               claimed by a host that attaches (compare-and-swap in JavaScript)
+//   USER -> KERNEL -> USER     a trap
+//   KERNEL -> FAULTED          an exception left a trap; whoever needs it first recovers it, back to USER
+//   USER, KERNEL -> DEAD       condemned in USER, or acknowledged, or its thread is proven gone
+//   FAULTED, DEAD -> RECOVERING -> USER or FREE
+
+import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
+import { BATCH_WORDS, HELD_MAX, JOURNAL_MAX, PROCESSOR_MAX } from "./param";
+import { now, processor } from "./env";
+import { h_terminated_at, PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
+
+export const PROCESSOR_FREE: u32 = 0;
+export const PROCESSOR_USER: u32 = 1;
+export const PROCESSOR_KERNEL: u32 = 2;
+export const PROCESSOR_FAULTED: u32 = 3;
+export const PROCESSOR_DEAD: u32 = 4;
+/** The low byte; the recoverer's number is in the next. */
+export const PROCESSOR_RECOVERING: u32 = 5;
+
+/** Flag of processor_attach: this agent may sleep in a wait. */
+export const PROCESSOR_CAN_WAIT: u32 = 1;
+
+export const BELL_IDLE: u32 = 0;
+export const BELL_ARMED: u32 = 1;
+export const BELL_RUNG: u32 = 2;
+
+export const ZONE_MAX: u32 = 12;
+export const OUT_WORDS: u32 = 16;
+
+@unmanaged
+export class Processor {
+  /** Atomic. */
+  p_state: u32;
+  /** 1 once condemned: the next look at it is the last. Atomic. */
+  p_stop: u32;
+  p_flags: u32;
+  /** Number of this record. */
+  p_pid: u32;
+  /** Entries of the undo log that are in force. */
+  p_journal_count: u32;
+  p_held_count: u32;
+  /** First element of the work list, a stack linked by z_next. Journalled. */
+  p_work: u32;
+  /** Spin steps of 50 us, measured at attach by the host. */
+  p_spin_steps: u32;
+  /** Spins in a row that found nothing. */
+  p_spin_misses: u32;
+  /** Locks taken since attach. Debug builds. */
+  p_locks: u32;
+  /** Debug site at which this processor stops. Debug builds. Atomic. */
+  p_debug_stop: u32;
+  /** The debug site at which it has stopped. Debug builds. Atomic. */
+  p_debug_at: u32;
+  /** Times that this record was claimed; the host's, the core never writes it. */
+  p_generation: u32;
+  _pad1: u32;
+  _pad2: u32;
+  _pad3: u32;
+
+  /** Stack of completed waiters. Atomic. On a line of its own: others write it. */
+  p_completed: u32;
+  /** Doorbell. Atomic. */
+  p_bell: u32;
+  /** 1: a processor died that may have completed waiters of ours without posting them. Atomic. */
+  p_rescan: u32;
+  _pad4: u32;
+  /** First undelivered waiter of the batch that was taken from p_completed. */
+  p_drain: u32;
+  _pad5: u32;
+  _pad6: u32;
+  _pad7: u32;
+  _pad8: u32;
+  _pad9: u32;
+  _pad10: u32;
+  _pad11: u32;
+  _pad12: u32;
+  _pad13: u32;
+  _pad14: u32;
+  _pad15: u32;
+
+  // Results of a trap (OUT_WORDS), then locks held, magazines, undo log, batch: arrays behind the struct.
+}
+if (offsetof<Processor>() != 128) ERROR("the arrays start at 128");
+
+export const P_OUT: usize = 128;
+export const P_HELD: usize = P_OUT + OUT_WORDS * 4;
+/** Two words a zone: head and count. */
+export const P_MAGAZINES: usize = P_HELD + 8 * 4;
+/** Two words an entry: address and old value. */
+export const P_JOURNAL: usize = P_MAGAZINES + 16 * 8;
+export const P_BATCH: usize = 4096;
+if (HELD_MAX > 8 || ZONE_MAX > 16) ERROR("an array outgrew its place");
+if (P_JOURNAL + JOURNAL_MAX * 8 > P_BATCH) ERROR("the undo log reaches into the batch");
+if (P_BATCH + BATCH_WORDS * 4 > PROCESSOR_SIZE) ERROR("the batch reaches into the next record");
+
+export function me(): Processor {
+  return changetype<Processor>(processor);
+}
+
+export function my_pid(): u32 {
+  return me().p_pid;
+}
+
+export function processor_at(pid: u32): Processor {
+  return changetype<Processor>(PROCESSORS + pid * PROCESSOR_SIZE);
+}
+
+export function p_state_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_state");
+}
+
+export function p_stop_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_stop");
+}
+
+export function p_completed_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_completed");
+}
+
+export function p_bell_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_bell");
+}
+
+export function p_rescan_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_rescan");
+}
+
+/** Whether the agent can never again run kernel code, or left a trap by an exception. */
+export function processor_stopped(pid: u32): bool {
+  const state = word_load(p_state_at(pid)) & 0xff;
+  return state == PROCESSOR_DEAD || state == PROCESSOR_FAULTED || state == PROCESSOR_RECOVERING;
+}
+
+export function processor_can_wait(): bool {
+  return (me().p_flags & PROCESSOR_CAN_WAIT) != 0;
+}
+
+/** Whether this agent must leave: condemned, or the kernel is closed. */
+export function processor_must_leave(): bool {
+  return word_load(processor + offsetof<Processor>("p_stop")) != 0 || word_load(h_terminated_at()) != 0;
+}
+
+/**
+ * Ends this agent's life in the kernel when it was condemned: what it held is undone by whoever recovers it.
+ *
+ * Conditions: in a trap, anything held. Does not return when condemned.
+ */
+export function processor_acknowledge(): void {
+  if (word_load(processor + offsetof<Processor>("p_stop")) == 0) return;
+  // [S3] Publishes that no store of this agent follows.
+  word_cas(processor + offsetof<Processor>("p_state"), PROCESSOR_KERNEL, PROCESSOR_DEAD);
+  unreachable();
+}
+
+export function out_set(index: u32, value: u32): void {
+  store<u32>(processor + P_OUT + index * 4, value);
+}
+
+export function out_get(index: u32): u32 {
+  return load<u32>(processor + P_OUT + index * 4);
+}
+
+export function batch_set(index: u32, value: u32): void {
+  store<u32>(processor + P_BATCH + index * 4, value);
+}
+
+export function batch_get(index: u32): u32 {
+  return load<u32>(processor + P_BATCH + index * 4);
+}
+
+export function pid_valid(pid: u32): bool {
+  return pid > 0 && pid < PROCESSOR_MAX;
+}
+
+export const DEBUG_SITE_COPYIN_END: u32 = 1;
+export const DEBUG_SITE_BEFORE_PUSH: u32 = 2;
+export const DEBUG_SITE_AFTER_PUSH: u32 = 3;
+export const DEBUG_SITE_HAND_OVER: u32 = 4;
+
+/** In debug builds: stops here when a test asked this processor to, until condemned or let go. */
+export function debug_site(site: u32): void {
+  if (isDefined(KERN_DEBUG)) {
+    const stop_at = processor + offsetof<Processor>("p_debug_stop");
+    if (word_load(stop_at) != site) return;
+    word_store(processor + offsetof<Processor>("p_debug_at"), site);
+    while (word_load(stop_at) == site) {
+      processor_acknowledge();
+      word_wait(stop_at, site, 1000000);
+    }
+    word_store(processor + offsetof<Processor>("p_debug_at"), 0);
+  }
+}
+
+export { now, processor };

@@ -1,0 +1,131 @@
+// Second entry: every offset, size and limit that the host may know. scripts/gen-abi.mjs compiles it and writes
+// host-ts/abi/layout.gen.ts from its exported globals.
+
+import { IpcEntry } from "./ipc/ipc_entry";
+import { IpcKmsg } from "./ipc/ipc_kmsg";
+import { IpcObject } from "./ipc/ipc_object";
+import { IpcPort } from "./ipc/ipc_port";
+import { IpcLink, IpcPset } from "./ipc/ipc_pset";
+import { IS_BYTES } from "./ipc/ipc_space";
+
+import { Header } from "./kern/memory_map";
+import { P_BATCH, P_OUT, Processor } from "./kern/processor";
+import { Waiter } from "./kern/waiter";
+import { zone_element_bytes, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
+import { TaskTail } from "./task/task";
+
+export { FRAME_TABLE, HEADER, PROCESSOR_SIZE, PROCESSORS } from "./kern/memory_map";
+export {
+  DRAIN_MAX,
+  FRAME_BYTES,
+  HEADER_MAGIC,
+  LAYOUT_VERSION,
+  PROCESSOR_MAX,
+  RECEIVE_MANY_MAX,
+  SEND_MANY_MAX,
+  SLAB_BYTES,
+  SLAB_FRAMES,
+  SPACE_DIRS,
+} from "./kern/param";
+export {
+  BELL_ARMED,
+  BELL_IDLE,
+  BELL_RUNG,
+  DEBUG_SITE_AFTER_PUSH,
+  DEBUG_SITE_BEFORE_PUSH,
+  DEBUG_SITE_COPYIN_END,
+  DEBUG_SITE_HAND_OVER,
+  PROCESSOR_CAN_WAIT,
+  PROCESSOR_DEAD,
+  PROCESSOR_FAULTED,
+  PROCESSOR_FREE,
+  PROCESSOR_KERNEL,
+  PROCESSOR_RECOVERING,
+  PROCESSOR_USER,
+} from "./kern/processor";
+export { FRAME_KIND_MASK, FRAME_ZONE } from "./kern/frame";
+export {
+  OWNER_FREE,
+  OWNER_HELD,
+  OWNER_LIVE,
+  OWNER_MAGAZINE,
+  OWNER_QUEUED,
+  OWNER_WAITING,
+  OWNER_WORK,
+  SLAB_HEADER,
+  ZONE_KMSG_LARGE,
+  ZONE_KMSG_MEDIUM,
+  ZONE_KMSG_SMALL,
+  ZONE_LINK,
+  ZONE_PORT,
+  ZONE_PSET,
+  ZONE_REQUEST,
+  ZONE_TASK,
+  ZONE_WAITER,
+} from "./kern/zone";
+export { WAITER_ASYNC, WAITER_LINKED, WAITER_SEND } from "./kern/waiter";
+export { IE_BYTES } from "./ipc/ipc_entry";
+export { IS_DIRS } from "./ipc/ipc_space";
+export { IO_ACTIVE, IO_KERNEL, IO_PORT, IO_PSET } from "./ipc/ipc_object";
+
+export const ZONE_PORT_BYTES: u32 = zone_element_bytes(ZONE_PORT);
+export const ZONE_PSET_BYTES: u32 = zone_element_bytes(ZONE_PSET);
+export const ZONE_TASK_BYTES: u32 = zone_element_bytes(ZONE_TASK);
+export const ZONE_WAITER_BYTES: u32 = zone_element_bytes(ZONE_WAITER);
+
+export const Header_h_magic: usize = offsetof<Header>("h_magic");
+export const Header_h_layout: usize = offsetof<Header>("h_layout");
+export const Header_h_hash: usize = offsetof<Header>("h_hash");
+export const Header_h_panic: usize = offsetof<Header>("h_panic");
+export const Header_h_terminated: usize = offsetof<Header>("h_terminated");
+export const Header_h_pages: usize = offsetof<Header>("h_pages");
+
+export const Processor_p_state: usize = offsetof<Processor>("p_state");
+export const Processor_p_stop: usize = offsetof<Processor>("p_stop");
+export const Processor_p_pid: usize = offsetof<Processor>("p_pid");
+export const Processor_p_spin_steps: usize = offsetof<Processor>("p_spin_steps");
+export const Processor_p_locks: usize = offsetof<Processor>("p_locks");
+export const Processor_p_debug_stop: usize = offsetof<Processor>("p_debug_stop");
+export const Processor_p_debug_at: usize = offsetof<Processor>("p_debug_at");
+export const Processor_p_generation: usize = offsetof<Processor>("p_generation");
+export const Processor_p_bell: usize = offsetof<Processor>("p_bell");
+export const Processor_p_out: usize = P_OUT;
+export const Processor_p_batch: usize = P_BATCH;
+
+export const IpcObject_imq_inbox: usize = offsetof<IpcObject>("imq_inbox");
+export const IpcObject_io_bits: usize = offsetof<IpcObject>("_io_bits");
+export const IpcObject_io_receiver: usize = offsetof<IpcObject>("_io_receiver");
+export const IpcObject_io_name: usize = offsetof<IpcObject>("_io_name");
+export const IpcPort_ip_srights: usize = offsetof<IpcPort>("_ip_srights");
+export const IpcPort_ip_sorights: usize = offsetof<IpcPort>("_ip_sorights");
+export const IpcPort_imq_first: usize = offsetof<IpcPort>("_imq_first");
+export const IpcPort_ip_receivers: usize = offsetof<IpcPort>("_ip_receivers");
+export const IpcPort_ip_senders: usize = offsetof<IpcPort>("_ip_senders");
+export const IpcPort_ip_links: usize = offsetof<IpcPort>("_ip_links");
+export const IpcPset_ips_links: usize = offsetof<IpcPset>("_ips_links");
+export const IpcPset_ips_waiters: usize = offsetof<IpcPset>("_ips_waiters");
+export const IpcLink_l_port: usize = offsetof<IpcLink>("l_port");
+export const IpcLink_l_set_next: usize = offsetof<IpcLink>("_l_set_next");
+export const IpcEntry_ie_bits: usize = offsetof<IpcEntry>("_ie_bits");
+export const IpcEntry_ie_object: usize = offsetof<IpcEntry>("_ie_object");
+
+export const IpcKmsg_ikm_next: usize = offsetof<IpcKmsg>("ikm_next");
+export const IpcKmsg_ikm_forward: usize = offsetof<IpcKmsg>("_ikm_forward");
+export const IpcKmsg_ikm_bytes: usize = offsetof<IpcKmsg>("ikm_bytes");
+export const IpcKmsg_ikm_size: usize = offsetof<IpcKmsg>("ikm_size");
+export const IpcKmsg_ikm_local: usize = offsetof<IpcKmsg>("_ikm_local");
+export const IpcKmsg_ikm_seqno: usize = offsetof<IpcKmsg>("ikm_seqno");
+export const IpcKmsg_ikm_sender_task: usize = offsetof<IpcKmsg>("ikm_sender_task");
+export const IpcKmsg_ikm_sender_processor: usize = offsetof<IpcKmsg>("ikm_sender_processor");
+export const IpcKmsg_ikm_local_name: usize = offsetof<IpcKmsg>("ikm_local_name");
+
+export const Task_t_serial: usize = IS_BYTES + offsetof<TaskTail>("t_serial");
+export const Task_t_state: usize = IS_BYTES + offsetof<TaskTail>("t_state");
+export const Task_t_threads: usize = IS_BYTES + offsetof<TaskTail>("t_threads");
+
+export const Waiter_w_kind: usize = offsetof<Waiter>("w_kind");
+export const Waiter_w_state: usize = offsetof<Waiter>("_w_state");
+export const Waiter_w_object: usize = offsetof<Waiter>("w_object");
+export const Waiter_w_link: usize = offsetof<Waiter>("_w_link");
+export const Waiter_w_pid: usize = offsetof<Waiter>("w_pid");
+export const Waiter_w_task: usize = offsetof<Waiter>("w_task");

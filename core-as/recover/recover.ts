@@ -1,0 +1,315 @@
+// Death. Condemn: the processor never enters the kernel again. Bury: once it can run no kernel code, its open transaction is undone,
+// its locks released, and what carries its number as owner is settled. Nothing is noted for this on the path of a message: recovery
+// reads all owners instead, which costs microseconds per thousand elements, once a death (ADR 3).
+//
+// Every step is idempotent, and the claim on the dead processor passes on if its recoverer dies too.
+
+import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
+import { journal_commit, journal_set } from "../kern/journal";
+import { processor_claim, processor_undo_claimed } from "../kern/lock";
+import { header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
+import {
+  BELL_ARMED,
+  BELL_RUNG,
+  me,
+  my_pid,
+  P_MAGAZINES,
+  p_bell_at,
+  p_rescan_at,
+  p_state_at,
+  p_stop_at,
+  Processor,
+  processor,
+  processor_at,
+  PROCESSOR_DEAD,
+  PROCESSOR_FAULTED,
+  PROCESSOR_FREE,
+  PROCESSOR_KERNEL,
+  PROCESSOR_USER,
+} from "../kern/processor";
+import { PROCESSOR_MAX } from "../kern/param";
+import { waiter_at, WAITER_ASYNC, WAITER_DONE, WAITER_LINKED, waiter_look, WAITER_SEND, Waiter } from "../kern/waiter";
+import {
+  element_release,
+  OWNER_HELD,
+  OWNER_LIVE,
+  OWNER_MAGAZINE,
+  OWNER_WAITING,
+  OWNER_WORK,
+  zone_free,
+  ZONE_COUNT,
+  ZONE_KMSG_LARGE,
+  ZONE_KMSG_SMALL,
+  zone_next,
+  ZONE_PORT,
+  ZONE_PSET,
+  ZONE_TASK,
+  ZONE_WAITER,
+  zone_of,
+} from "../kern/zone";
+import { word_cas, word_load, word_store, word_swap, word_wake } from "../sync/atomics";
+import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
+import { IKM_NUMBERED, IKM_POST, ipc_kmsg_free, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
+import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
+import {
+  imq_drain,
+  imq_inbox_head,
+  imq_kick_locked,
+  imq_put_back,
+  imq_unwait_receive,
+  imq_unwait_send,
+} from "../ipc/ipc_mqueue";
+import { ipc_notify_no_senders_locked } from "../ipc/ipc_notify";
+import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
+import { ipc_pset_rouse, ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
+import { reap_post_hand, reap_run } from "../ipc/ipc_reap";
+import { IpcSpace } from "../ipc/ipc_space";
+import { TASK_EMPTY, task_detach, task_runs, task_tail, task_terminate } from "../task/task";
+import { waiter_wake } from "../kern/waiter";
+
+/**
+ * Condemns a processor: from now on it cannot enter the kernel.
+ *
+ * Conditions: in a trap, nothing locked.
+ * Returns:    KERN_SUCCESS: it was in user code and is buried, but for the memory that its JavaScript can still reach; KERN_FAILURE: it
+ *             is in the kernel, and dies at its next wait or exit; KERN_INVALID_ARGUMENT: there is no such processor.
+ * Races:      stop word before state word here, state word before stop word in the victim: one of the two sees the other.
+ */
+export function processor_condemn(pid: u32): u32 {
+  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
+  const state = word_load(p_state_at(pid)) & 0xff;
+  if (state == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
+  word_store(p_stop_at(pid), 1); // [S4]
+  if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD) != PROCESSOR_USER && state != PROCESSOR_DEAD) {
+    wake_sleepers(pid);
+    return KERN_FAILURE;
+  }
+  processor_bury(pid, false);
+  return KERN_SUCCESS;
+}
+
+/**
+ * Buries a processor whose thread is proven gone.
+ *
+ * Conditions: in a trap, nothing locked. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such processor.
+ */
+export function processor_gone(pid: u32): u32 {
+  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
+  const state_at = p_state_at(pid);
+  if (word_load(state_at) == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
+  word_store(p_stop_at(pid), 1);
+  // [S4] Its thread writes no more; only other recoverers do.
+  word_cas(state_at, PROCESSOR_USER, PROCESSOR_DEAD);
+  word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);
+  word_cas(state_at, PROCESSOR_FAULTED, PROCESSOR_DEAD);
+  processor_bury(pid, true);
+  return KERN_SUCCESS;
+}
+
+/** Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. */
+function processor_bury(pid: u32, gone: bool): void {
+  if (processor_claim(pid) != PROCESSOR_DEAD) return;
+  processor_settle(pid, gone);
+  settle_tasks(pid);
+  reap_run();
+  if (!gone) {
+    word_store(p_state_at(pid), PROCESSOR_DEAD);
+    return;
+  }
+  const base = PROCESSORS + pid * PROCESSOR_SIZE;
+  for (let word: u32 = 0; word < 16; word++) store<u32>(base + P_MAGAZINES + word * 8, 0);
+  for (let word: u32 = 0; word < 16; word++) store<u32>(base + P_MAGAZINES + word * 8, 0, 4);
+  word_store(p_stop_at(pid), 0);
+  word_store(p_state_at(pid), PROCESSOR_FREE); // [S4] publishes the empty record to the next claimer
+}
+
+/**
+ * Recovers this processor after an exception left a trap: the transaction is undone, what was in the hand is destroyed; its tasks,
+ * waiters and magazines stay.
+ *
+ * Conditions: called at trap entry, nothing locked; this processor holds the claim on itself.
+ */
+export function processor_recover_self(): void {
+  const pid = my_pid();
+  processor_undo_claimed(pid);
+  kick_ports();
+  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
+    const waiter = waiter_at(at);
+    const mine = word_load(at) == OWNER_LIVE && waiter.w_pid == pid;
+    if (mine && (waiter.w_kind & WAITER_ASYNC) == 0) settle_waiter(waiter);
+  }
+  sweep_kmsgs(pid, false, true);
+  sweep_elements(pid, true);
+  settle_posts(pid);
+}
+
+function processor_settle(pid: u32, gone: bool): void {
+  processor_undo_claimed(pid);
+  kick_ports();
+  inherit_work(pid);
+  settle_waiters(pid);
+  free_runs(pid);
+  sweep_kmsgs(pid, gone, false);
+  if (gone) sweep_elements(pid, false);
+  rouse_sets();
+  settle_posts(pid);
+}
+
+/** Empties every inbox, so that owners tell where kmsgs are, and gives the kicks that the dead may owe. */
+function kick_ports(): void {
+  for (let at = zone_next(ZONE_PORT, 0); at != 0; at = zone_next(ZONE_PORT, at)) {
+    const port = port_at(at);
+    const owner = word_load(at);
+    if (owner != OWNER_LIVE && (owner & 0xff00) != OWNER_WORK) continue;
+    if (imq_inbox_head(port) == 0 && port.io_dirty == 0) continue;
+    ip_lock(port);
+    imq_drain(port);
+    if (ip_active(port)) imq_kick_locked(port);
+    ip_unlock(port);
+  }
+}
+
+/** Takes the dead processor's work list over. */
+function inherit_work(pid: u32): void {
+  const first = processor_at(pid).p_work;
+  if (first == 0) return;
+  let last: usize = first;
+  while (load<u32>(last, 4) != 0) last = load<u32>(last, 4);
+  journal_set(last + 4, me().p_work);
+  journal_set(processor + offsetof<Processor>("p_work"), first);
+  journal_set(changetype<usize>(processor_at(pid)) + offsetof<Processor>("p_work"), 0);
+  journal_commit();
+}
+
+/** Ends the waiters of the dead; makes those look whom it may have completed without a wake-up. */
+function settle_waiters(pid: u32): void {
+  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
+    if (word_load(at) != OWNER_LIVE) continue;
+    const waiter = waiter_at(at);
+    if (waiter.w_pid == pid) {
+      settle_waiter(waiter);
+      continue;
+    }
+    if (waiter.w_hander == pid) waiter.w_hander = 0;
+    if (waiter.w_kind & WAITER_ASYNC) word_store(p_rescan_at(waiter.w_pid), 1);
+    else waiter_look(waiter);
+  }
+}
+
+function settle_waiter(waiter: Waiter): void {
+  const kmsg = end_wait(waiter);
+  waiter.z_owner = my_pid();
+  zone_free(ZONE_WAITER, changetype<usize>(waiter));
+  if (kmsg == 0) return;
+  kmsg_at(kmsg).z_owner = my_pid();
+  ipc_kmsg_destroy(kmsg_at(kmsg));
+  reap_run();
+}
+
+/** Unlinks a waiter of the dead. Returns: a kmsg that it leaves, or 0. */
+function end_wait(waiter: Waiter): u32 {
+  if (zone_of(waiter.w_object) == ZONE_PSET) {
+    const pset = pset_at(waiter.w_object);
+    ips_lock(pset);
+    if (waiter.w_state == WAITER_LINKED) ipc_pset_unwait(pset, waiter);
+    ips_unlock(pset);
+    return 0;
+  }
+  const port = port_at(waiter.w_object);
+  const sends = (waiter.w_kind & WAITER_SEND) != 0;
+  ip_lock(port);
+  const linked = waiter.w_state == WAITER_LINKED;
+  let kmsg = waiter.w_kmsg;
+  if (linked && sends) imq_unwait_send(port, waiter);
+  else if (linked) imq_unwait_receive(port, waiter);
+  else if (sends) kmsg = 0; // its message was queued
+  else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter.w_task)) kmsg = 0;
+  ip_unlock(port);
+  return kmsg;
+}
+
+/** Frees runs that the dead had claimed but not yet entered in their kmsg. */
+function free_runs(pid: u32): void {
+  const limit = frames_count();
+  for (let frame = header().h_first_frame; frame < limit; frame++) {
+    const owner = word_load(frame_owner_at(frame));
+    const kind = owner & FRAME_KIND_MASK;
+    let free = kind == FRAME_HAND && owner >>> 4 == pid;
+    if (kind == FRAME_KMSG) {
+      const kmsg = kmsg_at(owner & ~FRAME_KIND_MASK);
+      free = kmsg.z_owner == pid && kmsg.ikm_frames == 0;
+    }
+    if (free) word_cas(frame_owner_at(frame), owner, FRAME_FREE);
+  }
+}
+
+/** Destroys the kmsgs in the dead hand; notifications are posted. `gone`: those its JavaScript held too. */
+function sweep_kmsgs(pid: u32, gone: bool, self: bool): void {
+  for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
+    for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
+      const owner = word_load(at);
+      if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
+      const kmsg = kmsg_at(at);
+      kmsg.z_owner = my_pid();
+      if (kmsg.ikm_types & IKM_POST && kmsg.ikm_remote != 0) reap_post_hand(kmsg);
+      else ipc_kmsg_destroy(kmsg);
+      if (!self) reap_run();
+    }
+  }
+  reap_run();
+}
+
+/** Frees the other elements that carry the dead number. `keep`: the magazine stays. */
+function sweep_elements(pid: u32, keep: bool): void {
+  for (let zone: u32 = 0; zone < ZONE_COUNT; zone++) {
+    for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
+      const owner = word_load(at);
+      if (owner == pid || (!keep && owner == (OWNER_MAGAZINE | pid))) element_release(at);
+    }
+  }
+}
+
+/** Wakes a receiver of every set that has something ready. */
+function rouse_sets(): void {
+  for (let at = zone_next(ZONE_PSET, 0); at != 0; at = zone_next(ZONE_PSET, at)) {
+    if (word_load(at) != OWNER_LIVE) continue;
+    const pset = pset_at(at);
+    ips_lock(pset);
+    const waiter = pset.ips_ready != 0 ? ipc_pset_rouse(pset) : null;
+    journal_commit();
+    ips_unlock(pset);
+    if (waiter) waiter_wake(waiter);
+  }
+}
+
+/** Rings every event loop: it may have completions that were not announced. */
+function settle_posts(pid: u32): void {
+  for (let other: u32 = 1; other < PROCESSOR_MAX; other++) {
+    if (other == pid || word_load(p_state_at(other)) == PROCESSOR_FREE) continue;
+    if (word_swap(p_bell_at(other), BELL_RUNG) == BELL_ARMED) word_wake(p_bell_at(other), 1);
+  }
+}
+
+/** Makes the sleepers of a condemned processor look at their stop word. */
+function wake_sleepers(pid: u32): void {
+  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
+    const waiter = waiter_at(at);
+    if (word_load(at) == OWNER_LIVE && waiter.w_pid == pid && (waiter.w_kind & WAITER_ASYNC) == 0) waiter_look(waiter);
+  }
+}
+
+/** Terminates the tasks that nobody runs any more, and continues terminations that were left half done. */
+function settle_tasks(pid: u32): void {
+  for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
+    if (word_load(at) != OWNER_LIVE) continue;
+    const task = changetype<IpcSpace>(at);
+    const ran = task_detach(task, pid);
+    if ((ran && !task_runs(task)) || task.is_active == 0) task_terminate(task);
+  }
+}
+
+/** This processor leaves of its own will: its tasks end unless others run them. Conditions: in a trap, nothing locked. */
+export function processor_leave(): void {
+  settle_tasks(my_pid());
+  reap_run();
+}

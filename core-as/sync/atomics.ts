@@ -1,0 +1,73 @@
+// The verbs over shared words; the only file with `atomic.`. All WebAssembly atomics are sequentially consistent. Each use
+// is a site with a row in ORDERING.md. The read-modify-write verbs return the value before.
+//
+// Another thread may grow the memory, and an engine then knows the new size in this instance only after its next interrupt
+// check: plain and atomic accesses work meanwhile, bulk operations, waits and notifies trap. The verbs of the second half
+// refresh the instance first (hard-parts, experiment E4).
+
+export function word_load(address: usize): u32 {
+  return atomic.load<u32>(address);
+}
+
+export function word_store(address: usize, value: u32): void {
+  atomic.store<u32>(address, value);
+}
+
+export function word_add(address: usize, value: u32): u32 {
+  return atomic.add<u32>(address, value);
+}
+
+export function word_sub(address: usize, value: u32): u32 {
+  return atomic.sub<u32>(address, value);
+}
+
+export function word_or(address: usize, value: u32): u32 {
+  return atomic.or<u32>(address, value);
+}
+
+export function word_and(address: usize, value: u32): u32 {
+  return atomic.and<u32>(address, value);
+}
+
+export function word_swap(address: usize, value: u32): u32 {
+  return atomic.xchg<u32>(address, value);
+}
+
+export function word_cas(address: usize, expected: u32, value: u32): u32 {
+  return atomic.cmpxchg<u32>(address, expected, value);
+}
+
+export function pair_load(address: usize): u64 {
+  return atomic.load<u64>(address);
+}
+
+export function pair_cas(address: usize, expected: u64, value: u64): u64 {
+  return atomic.cmpxchg<u64>(address, expected, value);
+}
+
+/** Sleeps while the word is `expected`, at most `ns` nanoseconds. Returns true when the time ran out. */
+export function word_wait(address: usize, expected: u32, ns: i64): bool {
+  memory_reach(address + 4);
+  return atomic.wait<i32>(address, <i32>expected, ns) == 2;
+}
+
+/** Wakes at most `count` sleepers on the word. */
+export function word_wake(address: usize, count: u32): void {
+  memory_reach(address + 4);
+  atomic.notify(address, <i32>count);
+}
+
+export function bytes_fill(address: usize, value: u8, bytes: usize): void {
+  memory_reach(address + bytes);
+  memory.fill(address, value, bytes);
+}
+
+export function bytes_copy(target: usize, source: usize, bytes: usize): void {
+  memory_reach(max(target, source) + bytes);
+  memory.copy(target, source, bytes);
+}
+
+/** Makes this instance see memory up to `end`. */
+export function memory_reach(end: usize): void {
+  if (<u32>memory.size() <= (end - 1) >>> 16) memory.grow(0);
+}

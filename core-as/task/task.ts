@@ -1,0 +1,234 @@
+// A task: a space, the processors that run it (its threads), quotas, special ports. A task handle is the task's address with the
+// low bits of its serial number, so that a stale handle is refused.
+
+import { frame_owner_at, FRAME_SPACE, frames_count } from "../kern/frame";
+import { journal_commit, journal_set } from "../kern/journal";
+import { h_serial_at, header } from "../kern/memory_map";
+import { my_pid } from "../kern/processor";
+import { element_clear, OWNER_LIVE, zone_alloc, zone_free, zone_has, ZONE_TASK } from "../kern/zone";
+import { word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
+import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
+import { entry_at, ie_gen } from "../ipc/ipc_entry";
+import { IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
+import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
+import { imq_close } from "../ipc/ipc_mqueue";
+import { IO_ACTIVE, IO_KERNEL, IO_PORT } from "../ipc/ipc_object";
+import { ip_lock, ip_unlock, ipc_port_adopt, ipc_port_alloc, port_at } from "../ipc/ipc_port";
+import { ipc_port_destroy_locked, reap_run } from "../ipc/ipc_reap";
+import { ipc_right_destroy } from "../ipc/ipc_right";
+import { ipc_right_copyout } from "../ipc/ipc_right_copy";
+import { IpcSpace, IS_BYTES, is_each, is_entry, is_lock, is_unlock } from "../ipc/ipc_space";
+import { name_make } from "../abi/port";
+
+/** The space is being emptied, or is empty and waits for its last processor to leave. */
+export const TASK_TERMINATING: u32 = 1;
+export const TASK_EMPTY: u32 = 2;
+
+@unmanaged
+export class TaskTail {
+  t_serial: u32;
+  /** 0 alive, TASK_*. */
+  t_state: u32;
+  /** The task's own port, whose receiver is the kernel. */
+  t_self: u32;
+  /** Send right for the naming service, or 0. Guarded by the space's lock. */
+  t_bootstrap: u32;
+  /** Most receive rights, 0: any number. */
+  t_quota_ports: u32;
+  /** Most bytes of kmsgs that wait somewhere, 0: any number. */
+  t_quota_kmsg_bytes: u32;
+  /** Bytes charged. Atomic. */
+  t_kmsg_bytes: u32;
+  _pad0: u32;
+  /** Processors that run the task: a bit each, in 8 words. Atomic. */
+  t_threads: u32;
+}
+export const TASK_TAIL: usize = IS_BYTES;
+if (IS_BYTES != 128) ERROR("the task's own words start at 128");
+
+/** The words of a task behind its space. */
+export function task_tail(task: IpcSpace): TaskTail {
+  return changetype<TaskTail>(changetype<usize>(task) + TASK_TAIL);
+}
+
+function t_thread_at(task: IpcSpace, pid: u32): usize {
+  return changetype<usize>(task) + TASK_TAIL + offsetof<TaskTail>("t_threads") + (pid >>> 5) * 4;
+}
+
+export function t_kmsg_bytes_at(task: IpcSpace): usize {
+  return changetype<usize>(task) + TASK_TAIL + offsetof<TaskTail>("t_kmsg_bytes");
+}
+
+export function task_handle(task: IpcSpace): u32 {
+  return <u32>changetype<usize>(task) | (task_tail(task).t_serial & 63);
+}
+
+/** The task of a handle, or null: not a task, or terminated. */
+export function task_from(handle: u32): IpcSpace | null {
+  const address: usize = handle & ~63;
+  if (!zone_has(ZONE_TASK, address)) return null;
+  const task = changetype<IpcSpace>(address);
+  const alive = task.z_owner == OWNER_LIVE && (task_tail(task).t_serial & 63) == (handle & 63) && task.is_active != 0;
+  return alive ? task : null;
+}
+
+/**
+ * Makes a task with an empty space. It runs nowhere yet.
+ *
+ * Conditions: in a trap, nothing locked. Inherits the parent's bootstrap port.
+ * Returns:    the task, or null when memory is exhausted.
+ */
+export function task_create(parent: IpcSpace | null, quota_ports: u32, quota_kmsg_bytes: u32): IpcSpace | null {
+  const address = zone_alloc(ZONE_TASK);
+  if (address == 0) return null;
+  element_clear(ZONE_TASK, address);
+  const self = ipc_port_alloc();
+  if (!self) {
+    zone_free(ZONE_TASK, address);
+    return null;
+  }
+  imq_close(self);
+  self._io_bits = IO_ACTIVE | IO_PORT | IO_KERNEL;
+  const task = changetype<IpcSpace>(address);
+  const tail = task_tail(task);
+  task._is_active = 1;
+  task._is_cursor = 1;
+  tail.t_serial = word_add(h_serial_at(), 1) + 1; // [S23] each number once
+  tail.t_self = <u32>changetype<usize>(self);
+  tail.t_quota_ports = quota_ports;
+  tail.t_quota_kmsg_bytes = quota_kmsg_bytes;
+  ipc_port_adopt(self);
+  journal_set(address, OWNER_LIVE);
+  journal_commit();
+  if (parent) task_inherit(task, parent);
+  return task;
+}
+
+function task_inherit(task: IpcSpace, parent: IpcSpace): void {
+  is_lock(parent);
+  const bootstrap = task_tail(parent).t_bootstrap;
+  if (bootstrap != 0) {
+    const port = port_at(bootstrap);
+    ip_lock(port);
+    port.ip_srights = port.ip_srights + 1;
+    journal_set(changetype<usize>(task_tail(task)) + offsetof<TaskTail>("t_bootstrap"), bootstrap);
+    journal_commit();
+    ip_unlock(port);
+  }
+  is_unlock(parent);
+}
+
+/** This processor runs the task from now on. */
+export function task_attach(task: IpcSpace): void {
+  word_or(t_thread_at(task, my_pid()), 1 << (my_pid() & 31)); // [S24]
+}
+
+/** The processor runs the task no longer. Returns: whether it did. */
+export function task_detach(task: IpcSpace, pid: u32): bool {
+  const bit: u32 = 1 << (pid & 31);
+  return (word_and(t_thread_at(task, pid), ~bit) & bit) != 0; // [S24]
+}
+
+/** Whether any processor runs the task. */
+export function task_runs(task: IpcSpace): bool {
+  for (let pid: u32 = 0; pid < 256; pid += 32) {
+    if (word_load(t_thread_at(task, pid)) != 0) return true;
+  }
+  return false;
+}
+
+/**
+ * Terminates a task: every right is released as by mach_port_destroy, then, when no processor runs the task, its memory is
+ * freed. May be called again, by anybody, to continue what another left.
+ *
+ * Conditions: in a trap, nothing locked, nothing in the journal.
+ */
+export function task_terminate(task: IpcSpace): void {
+  const tail = task_tail(task);
+  is_lock(task);
+  task._is_active = 0;
+  if (tail.t_state == 0) tail.t_state = TASK_TERMINATING;
+  is_unlock(task);
+  if (tail.t_state == TASK_TERMINATING) {
+    task_empty(task);
+    task_drop_ports(task);
+    reap_run();
+    tail.t_state = TASK_EMPTY;
+  }
+  task_free(task);
+}
+
+/** Frees an empty task that nobody runs; one of those who try. */
+function task_free(task: IpcSpace): void {
+  const address = changetype<usize>(task);
+  if (task_runs(task) || task_tail(task).t_state != TASK_EMPTY) return;
+  if (word_cas(address, OWNER_LIVE, my_pid()) != OWNER_LIVE) return; // [S25] one winner
+  const owner = <u32>address | FRAME_SPACE;
+  const limit = frames_count();
+  for (let frame = header().h_first_frame; frame < limit; frame++) {
+    if (word_load(frame_owner_at(frame)) == owner) word_cas(frame_owner_at(frame), owner, 0);
+  }
+  zone_free(ZONE_TASK, address);
+}
+
+/** Destroys what every name denotes. Each name is a transaction, with its consequences done before the next. */
+function task_empty(task: IpcSpace): void {
+  for (let index = is_each(task, 0); index != 0; index = is_each(task, index)) {
+    is_lock(task);
+    ipc_right_destroy(task, name_make(index, ie_gen(entry_at(is_entry(task, index)).ie_bits)));
+    is_unlock(task);
+    reap_run();
+  }
+}
+
+/** Gives up the special ports. */
+function task_drop_ports(task: IpcSpace): void {
+  const tail = task_tail(task);
+  const kmsg = ipc_kmsg_alloc(24, 0);
+  if (kmsg && tail.t_bootstrap != 0) {
+    is_lock(task);
+    kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
+    kmsg.ikm_local = tail.t_bootstrap;
+    journal_set(changetype<usize>(tail) + offsetof<TaskTail>("t_bootstrap"), 0);
+    journal_commit();
+    is_unlock(task);
+    ipc_kmsg_destroy(kmsg);
+  } else if (kmsg) {
+    ipc_kmsg_free(kmsg);
+  }
+  const self = port_at(tail.t_self);
+  if (tail.t_self == 0) return;
+  ip_lock(self);
+  journal_set(changetype<usize>(tail) + offsetof<TaskTail>("t_self"), 0);
+  ipc_port_destroy_locked(self);
+  journal_commit();
+  ip_unlock(self);
+}
+
+/**
+ * Gives the space a send right for the task's own port.
+ *
+ * Conditions: in a trap, nothing locked. Returns: the name, or 0 when memory is exhausted.
+ */
+export function task_self_name(task: IpcSpace): u32 {
+  const kmsg = ipc_kmsg_alloc(24, 0);
+  if (!kmsg) return 0;
+  is_lock(task);
+  const name = task_copy_right(task, kmsg, task_tail(task).t_self);
+  is_unlock(task);
+  ipc_kmsg_destroy(kmsg);
+  return name;
+}
+
+/** Copies a send right for `object` into the space. Conditions: space locked, nothing in the journal. Commits. */
+export function task_copy_right(task: IpcSpace, kmsg: IpcKmsg, object: u32): u32 {
+  if (object == 0) return 0;
+  const port = port_at(object);
+  ip_lock(port);
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
+  kmsg.ikm_local = object;
+  port.ip_srights = port.ip_srights + 1;
+  journal_commit();
+  ip_unlock(port);
+  return ipc_right_copyout(task, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local"), MACH_MSG_TYPE_PORT_SEND, 0);
+}

@@ -1,0 +1,208 @@
+// The mach_port_* traps: find the task, find the space that the target names, call one room. `handle` is the calling task, `target`
+// the name of a task port in its space; acting on another task goes through that task's port.
+
+import { journal_abort, journal_commit, journal_set } from "../kern/journal";
+import { out_set } from "../kern/processor";
+import { OWNER_LIVE, zone_free, ZONE_PORT, ZONE_PSET } from "../kern/zone";
+import {
+  KERN_INVALID_NAME,
+  KERN_INVALID_TASK,
+  KERN_INVALID_VALUE,
+  KERN_NO_SPACE,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_SUCCESS,
+} from "../abi/kern_return";
+import { MACH_SEND_INVALID_DEST } from "../abi/message";
+import {
+  MACH_PORT_DEAD,
+  MACH_PORT_RIGHT_DEAD_NAME,
+  MACH_PORT_RIGHT_LABELH,
+  MACH_PORT_RIGHT_NUMBER,
+  MACH_PORT_RIGHT_PORT_SET,
+  MACH_PORT_RIGHT_RECEIVE,
+  MACH_PORT_RIGHT_SEND,
+  MACH_PORT_RIGHT_SEND_ONCE,
+  MACH_PORT_TYPE_DEAD_NAME,
+  MACH_PORT_TYPE_DNREQUEST,
+  MACH_PORT_TYPE_PORT_SET,
+  MACH_PORT_TYPE_RECEIVE,
+  MACH_PORT_TYPE_SEND,
+  MACH_PORT_VALID,
+} from "../abi/port";
+import { ie_type, ie_urefs } from "../ipc/ipc_entry";
+import { ipc_port_adopt, ipc_port_alloc, port_at } from "../ipc/ipc_port";
+import { ipc_pset_alloc } from "../ipc/ipc_pset";
+import { ipc_right_dealloc, ipc_right_delta, ipc_right_destroy, ipc_right_lookup } from "../ipc/ipc_right";
+import {
+  ipc_entry_alloc,
+  ipc_entry_alloc_name,
+  ipc_entry_lookup,
+  ipc_entry_reserve,
+  IpcSpace,
+  is_lock,
+  is_unlock,
+} from "../ipc/ipc_space";
+import { task_from, task_tail } from "../task/task";
+import { trap_enter, trap_leave } from "./trap";
+
+/**
+ * Enters the kernel and locks the target's space.
+ *
+ * Returns: KERN_SUCCESS with the space locked; otherwise the trap's code, and the kernel was left: KERN_TERMINATED; KERN_INVALID_TASK,
+ *          the calling task is dead; MACH_SEND_INVALID_DEST, the target is not a task's port.
+ */
+export function space_enter(handle: u32, target: u32): u32 {
+  const kr = trap_enter();
+  if (kr != KERN_SUCCESS) return kr;
+  const task = task_from(handle);
+  if (!task) return trap_leave(KERN_INVALID_TASK);
+  is_lock(task);
+  const entry = ipc_entry_lookup(task, target);
+  const own =
+    entry != null && (ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND) != 0 && entry.ie_object == task_tail(task).t_self;
+  if (own && task.is_active != 0) return KERN_SUCCESS;
+  is_unlock(task);
+  return trap_leave(own ? KERN_INVALID_TASK : MACH_SEND_INVALID_DEST);
+}
+
+/** The space that space_enter locked. */
+export function space_of(handle: u32): IpcSpace {
+  return changetype<IpcSpace>(<usize>handle & ~63);
+}
+
+/** Unlocks the space and leaves. Conditions: committed. */
+export function space_leave(handle: u32, code: u32): u32 {
+  is_unlock(space_of(handle));
+  return trap_leave(code);
+}
+
+/** A6 to A8. Returns: out 0 the name; KERN_INVALID_VALUE; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE, memory or quota. */
+export function mach_port_allocate(handle: u32, target: u32, right: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  return space_leave(handle, allocate(space_of(handle), right, 0));
+}
+
+/** A9. As mach_port_allocate under a name of the caller's choice; codes of ipc_entry_reserve. */
+export function mach_port_allocate_name(handle: u32, target: u32, right: u32, name: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_INVALID_VALUE);
+  return space_leave(handle, allocate(space_of(handle), right, name));
+}
+
+/** Allocates a right of the kind, under `name` or (0) one of the kernel's choice. Conditions: space locked. Commits. */
+export function allocate(space: IpcSpace, right: u32, name: u32): u32 {
+  if (right == MACH_PORT_RIGHT_RECEIVE) return allocate_port(space, name);
+  if (right == MACH_PORT_RIGHT_PORT_SET) return allocate_set(space, name);
+  if (right != MACH_PORT_RIGHT_DEAD_NAME) return KERN_INVALID_VALUE;
+  return place(space, name, MACH_PORT_TYPE_DEAD_NAME, 1, 0);
+}
+
+function allocate_port(space: IpcSpace, name: u32): u32 {
+  const quota = task_tail(space).t_quota_ports;
+  if (quota != 0 && space.is_ports >= quota) return KERN_RESOURCE_SHORTAGE;
+  const port = ipc_port_alloc();
+  if (!port) return KERN_RESOURCE_SHORTAGE;
+  ipc_port_adopt(port);
+  port.io_receiver = <u32>changetype<usize>(space);
+  space.is_ports = space.is_ports + 1;
+  const kr = place(space, name, MACH_PORT_TYPE_RECEIVE, 0, <u32>changetype<usize>(port));
+  if (kr != KERN_SUCCESS) zone_free(ZONE_PORT, changetype<usize>(port));
+  return kr;
+}
+
+function allocate_set(space: IpcSpace, name: u32): u32 {
+  const pset = ipc_pset_alloc();
+  if (!pset) return KERN_RESOURCE_SHORTAGE;
+  journal_set(changetype<usize>(pset), OWNER_LIVE);
+  pset.io_receiver = <u32>changetype<usize>(space);
+  const kr = place(space, name, MACH_PORT_TYPE_PORT_SET, 0, <u32>changetype<usize>(pset));
+  if (kr != KERN_SUCCESS) zone_free(ZONE_PSET, changetype<usize>(pset));
+  return kr;
+}
+
+/** Names a new object, or a dead name. Conditions: space locked, in a transaction; commits, or aborts on a refusal. */
+function place(space: IpcSpace, wanted: u32, type: u32, urefs: u32, object: u32): u32 {
+  let name = wanted;
+  let kr = KERN_SUCCESS;
+  if (wanted == 0) {
+    name = ipc_entry_alloc(space, type, urefs, object);
+    if (name == 0) kr = KERN_NO_SPACE;
+  } else {
+    kr = ipc_entry_reserve(space, wanted);
+    if (kr == KERN_SUCCESS) ipc_entry_alloc_name(space, wanted, type, urefs, object);
+  }
+  if (kr != KERN_SUCCESS) {
+    journal_abort();
+    return kr;
+  }
+  if (object != 0) port_at(object).io_name = name; // the word is at the same place in a set
+  journal_commit();
+  out_set(0, name);
+  return KERN_SUCCESS;
+}
+
+/** A33, A34. */
+export function mach_port_deallocate(handle: u32, target: u32, name: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_SUCCESS);
+  return space_leave(handle, ipc_right_dealloc(space_of(handle), name));
+}
+
+/** A35, A36. */
+export function mach_port_destroy(handle: u32, target: u32, name: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_SUCCESS);
+  return space_leave(handle, ipc_right_destroy(space_of(handle), name));
+}
+
+/** A19 to A30. */
+export function mach_port_mod_refs(handle: u32, target: u32, name: u32, right: u32, delta: i32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  if (right >= MACH_PORT_RIGHT_NUMBER) return space_leave(handle, KERN_INVALID_VALUE);
+  if (!MACH_PORT_VALID(name)) {
+    const plain = right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_SEND_ONCE;
+    return space_leave(handle, plain ? KERN_SUCCESS : KERN_INVALID_NAME);
+  }
+  return space_leave(handle, ipc_right_delta(space_of(handle), name, right, delta));
+}
+
+/** A16 to A18. Returns: out 0 the references. */
+export function mach_port_get_refs(handle: u32, target: u32, name: u32, right: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  return space_leave(handle, get_refs(space_of(handle), name, right));
+}
+
+function get_refs(space: IpcSpace, name: u32, right: u32): u32 {
+  if (right >= MACH_PORT_RIGHT_NUMBER) return KERN_INVALID_VALUE;
+  if (!MACH_PORT_VALID(name)) {
+    if (right != MACH_PORT_RIGHT_SEND && right != MACH_PORT_RIGHT_SEND_ONCE) return KERN_INVALID_NAME;
+    out_set(0, 1);
+    return KERN_SUCCESS;
+  }
+  const entry = ipc_right_lookup(space, name);
+  if (!entry) return KERN_INVALID_NAME;
+  const held = right < MACH_PORT_RIGHT_LABELH && (ie_type(entry.ie_bits) & (MACH_PORT_TYPE_SEND << right)) != 0;
+  const counted = right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_SEND_ONCE || right == MACH_PORT_RIGHT_DEAD_NAME;
+  out_set(0, held ? (counted ? ie_urefs(entry.ie_bits) : 1) : 0);
+  return KERN_SUCCESS;
+}
+
+/** A11, A12. Returns: out 0 the type bits. */
+export function mach_port_type(handle: u32, target: u32, name: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  if (name == MACH_PORT_DEAD) {
+    out_set(0, MACH_PORT_TYPE_DEAD_NAME);
+    return space_leave(handle, KERN_SUCCESS);
+  }
+  const entry = ipc_right_lookup(space_of(handle), name); // 0 denotes nothing
+  if (!entry) return space_leave(handle, KERN_INVALID_NAME);
+  out_set(0, ie_type(entry.ie_bits) | (entry.ie_request != 0 ? MACH_PORT_TYPE_DNREQUEST : 0));
+  return space_leave(handle, KERN_SUCCESS);
+}

@@ -1,0 +1,272 @@
+// mach_port_insert_right and mach_port_request_notification: rights that come as an argument.
+
+import { journal_abort, journal_commit, journal_set } from "../kern/journal";
+import { out_set } from "../kern/processor";
+import {
+  KERN_INVALID_ARGUMENT,
+  KERN_INVALID_CAPABILITY,
+  KERN_INVALID_NAME,
+  KERN_INVALID_RIGHT,
+  KERN_INVALID_VALUE,
+  KERN_NAME_EXISTS,
+  KERN_NOT_SUPPORTED,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_RIGHT_EXISTS,
+  KERN_SUCCESS,
+} from "../abi/kern_return";
+import {
+  MACH_MSG_TYPE_MAKE_SEND,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_SEND,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND,
+  MACH_MSG_TYPE_PORT_SEND_ONCE,
+} from "../abi/message";
+import {
+  MACH_NOTIFY_DEAD_NAME,
+  MACH_NOTIFY_NO_SENDERS,
+  MACH_NOTIFY_PORT_DESTROYED,
+  MACH_NOTIFY_SEND_POSSIBLE,
+  MACH_PORT_DEAD,
+  MACH_PORT_NULL,
+  MACH_PORT_TYPE_DEAD_NAME,
+  MACH_PORT_TYPE_PORT_SET,
+  MACH_PORT_TYPE_RECEIVE,
+  MACH_PORT_TYPE_SEND,
+  MACH_PORT_UREFS_MAX,
+  MACH_PORT_VALID,
+} from "../abi/port";
+import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "../ipc/ipc_entry";
+import { ipc_kmsg_alloc, ipc_kmsg_free, IpcKmsg } from "../ipc/ipc_kmsg";
+import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
+import {
+  ipc_notify_make,
+  ipc_notify_no_senders_locked,
+  ipc_notify_post,
+  ipc_request_alloc,
+  ipc_request_link,
+  ipc_request_unlink,
+  IpcRequest,
+  request_at,
+} from "../ipc/ipc_notify";
+import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { reap_push } from "../ipc/ipc_reap";
+import { ipc_right_lookup } from "../ipc/ipc_right";
+import { ipc_copyin_type, ipc_right_copyin, ipc_right_copyin_check, ipc_right_copyout } from "../ipc/ipc_right_copy";
+import { ipc_entry_reserve, IpcSpace } from "../ipc/ipc_space";
+import { zone_free, ZONE_REQUEST } from "../kern/zone";
+import { space_enter, space_leave, space_of } from "./mach_port";
+
+/** Address of the slot that carries a right from one place to another inside a trap. */
+export function carrier_slot(kmsg: IpcKmsg): usize {
+  return changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
+}
+
+/** A kmsg whose reply slot carries a right of `type`. Returns: null when memory is exhausted. */
+export function carrier_alloc(type: u32): IpcKmsg | null {
+  const kmsg = ipc_kmsg_alloc(24, 0);
+  if (kmsg) kmsg.ikm_types = type << 8;
+  return kmsg;
+}
+
+/** A66 to A68: gives the space a right under a name that the caller chooses. Refusals change nothing. */
+export function mach_port_insert_right(handle: u32, target: u32, name: u32, poly: u32, disposition: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  return space_leave(handle, insert_right(space_of(handle), name, poly, disposition));
+}
+
+function insert_right(space: IpcSpace, name: u32, poly: u32, disposition: u32): u32 {
+  const type = ipc_copyin_type(disposition);
+  if (type == 0 || !MACH_PORT_VALID(name)) return KERN_INVALID_VALUE;
+  if (!MACH_PORT_VALID(poly)) return KERN_INVALID_CAPABILITY;
+  const entry = ipc_right_lookup(space, poly);
+  if (!entry) return KERN_INVALID_NAME;
+  const dead = ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME;
+  if (dead && name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND) return KERN_INVALID_CAPABILITY;
+  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return KERN_INVALID_RIGHT;
+  if (dead) return KERN_INVALID_CAPABILITY;
+  if (name == poly) return insert_same(space, name, entry, disposition);
+  // Send and receive rights for one port share one name: the port has one already, unless its only right moves.
+  const type_held = ie_type(entry.ie_bits);
+  const moves =
+    (disposition == MACH_MSG_TYPE_MOVE_SEND && type_held == MACH_PORT_TYPE_SEND && ie_urefs(entry.ie_bits) == 1) ||
+    (type == MACH_MSG_TYPE_PORT_RECEIVE && type_held == MACH_PORT_TYPE_RECEIVE);
+  if (type != MACH_MSG_TYPE_PORT_SEND_ONCE && !moves) return KERN_RIGHT_EXISTS;
+  const kr = ipc_entry_reserve(space, name);
+  if (kr != KERN_SUCCESS) {
+    journal_abort();
+    return kr;
+  }
+  journal_commit();
+  return insert_move(space, name, poly, entry, disposition, type);
+}
+
+/** Moves a right out of one entry into a reserved name. */
+function insert_move(space: IpcSpace, name: u32, poly: u32, entry: IpcEntry, disposition: u32, type: u32): u32 {
+  const kmsg = carrier_alloc(type);
+  if (!kmsg) return KERN_RESOURCE_SHORTAGE;
+  ipc_right_copyin(space, poly, entry, disposition, carrier_slot(kmsg));
+  const placed = ipc_right_copyout(space, carrier_slot(kmsg), type, name);
+  ipc_kmsg_destroy(kmsg);
+  return placed == name ? KERN_SUCCESS : placed == MACH_PORT_DEAD ? KERN_INVALID_CAPABILITY : KERN_RESOURCE_SHORTAGE;
+}
+
+/** `name` and `poly` are one name. */
+function insert_same(space: IpcSpace, name: u32, entry: IpcEntry, disposition: u32): u32 {
+  if (disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE) return KERN_NAME_EXISTS;
+  if (disposition == MACH_MSG_TYPE_MOVE_SEND || disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) return KERN_SUCCESS;
+  const type = ipc_copyin_type(disposition);
+  const kmsg = carrier_alloc(type);
+  if (!kmsg) return KERN_RESOURCE_SHORTAGE;
+  const alone = type == MACH_MSG_TYPE_PORT_RECEIVE && ie_type(entry.ie_bits) == MACH_PORT_TYPE_RECEIVE;
+  if (alone) {
+    // The name would be freed and taken again with another generation: the right stays where it is.
+    ipc_kmsg_free(kmsg);
+    return KERN_SUCCESS;
+  }
+  ipc_right_copyin(space, name, entry, disposition, carrier_slot(kmsg));
+  const placed = ipc_right_copyout(space, carrier_slot(kmsg), type, 0);
+  ipc_kmsg_destroy(kmsg);
+  return placed != 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+/**
+ * A137 to A156: arms, replaces or (notify 0) cancels a notification request.
+ *
+ * Consumes: the notify right on success. Returns: out 0 the name of the send-once right that was armed before, or 0.
+ */
+export function mach_port_request_notification(
+  handle: u32,
+  target: u32,
+  name: u32,
+  id: u32,
+  sync: u32,
+  notify: u32,
+  disposition: u32,
+): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  const space = space_of(handle);
+  const refusal = request_check(space, name, id, sync, notify, disposition);
+  if (refusal != KERN_SUCCESS) return space_leave(handle, refusal);
+  return space_leave(handle, request_arm(space, name, id, sync, notify, disposition));
+}
+
+function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32, disposition: u32): u32 {
+  const known = id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS || id == MACH_NOTIFY_DEAD_NAME;
+  if (id == MACH_NOTIFY_SEND_POSSIBLE) return KERN_NOT_SUPPORTED;
+  if (!known) return KERN_INVALID_VALUE;
+  if (notify != MACH_PORT_NULL) {
+    const kr = request_check_notify(space, notify, disposition);
+    if (kr != KERN_SUCCESS) return kr;
+  }
+  if (id == MACH_NOTIFY_DEAD_NAME) return request_check_name(space, name, sync, notify);
+  if (id == MACH_NOTIFY_PORT_DESTROYED && sync != 0) return KERN_INVALID_VALUE;
+  if (!MACH_PORT_VALID(name)) return KERN_INVALID_RIGHT;
+  const entry = ipc_right_lookup(space, name);
+  if (!entry) return KERN_INVALID_NAME;
+  return ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+}
+
+function request_check_notify(space: IpcSpace, notify: u32, disposition: u32): u32 {
+  if (notify == MACH_PORT_DEAD) return KERN_INVALID_CAPABILITY;
+  const once = disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE || disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE;
+  if (!once) return KERN_INVALID_VALUE;
+  const entry = ipc_right_lookup(space, notify);
+  if (!entry) return KERN_INVALID_NAME;
+  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return KERN_INVALID_RIGHT;
+  return ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
+}
+
+function request_check_name(space: IpcSpace, name: u32, sync: u32, notify: u32): u32 {
+  if (!MACH_PORT_VALID(name)) return KERN_INVALID_ARGUMENT;
+  const entry = ipc_right_lookup(space, name);
+  if (!entry) return KERN_INVALID_NAME;
+  const type = ie_type(entry.ie_bits);
+  if (type == MACH_PORT_TYPE_PORT_SET) return KERN_INVALID_RIGHT;
+  if (type == MACH_PORT_TYPE_DEAD_NAME && (sync == 0 || notify == MACH_PORT_NULL)) return KERN_INVALID_ARGUMENT;
+  return KERN_SUCCESS;
+}
+
+/** Conditions: request_check succeeded, space locked since. */
+function request_arm(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32, disposition: u32): u32 {
+  const kmsg = carrier_alloc(MACH_MSG_TYPE_PORT_SEND_ONCE);
+  const request = ipc_request_alloc(changetype<usize>(space), name);
+  const message = ipc_notify_make(id, 0);
+  if (!kmsg || !request || !message) {
+    if (kmsg) ipc_kmsg_free(kmsg);
+    if (request) zone_free(ZONE_REQUEST, changetype<usize>(request));
+    if (message) ipc_kmsg_free(message);
+    return KERN_RESOURCE_SHORTAGE;
+  }
+  if (notify != MACH_PORT_NULL) {
+    const from = ipc_right_lookup(space, notify);
+    if (from) ipc_right_copyin(space, notify, from, disposition, carrier_slot(kmsg));
+  }
+  // The slot holds the new right, and after the exchange the previous one.
+  const entry = ipc_right_lookup(space, name);
+  if (entry) {
+    if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(entry, name, kmsg, changetype<usize>(request), message);
+    else arm_port(port_at(entry.ie_object), id, sync, kmsg);
+  }
+  // What was not used is still in this processor's hand, as the carrier is.
+  if (request.z_owner == kmsg.z_owner) zone_free(ZONE_REQUEST, changetype<usize>(request));
+  if (message.z_owner == kmsg.z_owner) ipc_kmsg_free(message);
+  out_set(0, ipc_right_copyout(space, carrier_slot(kmsg), MACH_MSG_TYPE_PORT_SEND_ONCE, 0));
+  ipc_kmsg_destroy(kmsg);
+  return KERN_SUCCESS;
+}
+
+function arm_port(port: IpcPort, id: u32, sync: u32, kmsg: IpcKmsg): void {
+  const notify = kmsg.ikm_local;
+  ip_lock(port);
+  if (id == MACH_NOTIFY_PORT_DESTROYED) {
+    kmsg.ikm_local = port.ip_pdrequest;
+    port.ip_pdrequest = notify;
+  } else {
+    kmsg.ikm_local = port.ip_nsrequest;
+    port.ip_nsrequest = notify;
+    if (notify != 0 && sync <= port.ip_mscount) ipc_notify_no_senders_locked(port); // A140: at once, if there is none
+  }
+  journal_commit();
+  ip_unlock(port);
+}
+
+function arm_dead_name(entry: IpcEntry, name: u32, kmsg: IpcKmsg, address: usize, message: IpcKmsg): void {
+  const notify = kmsg.ikm_local;
+  if (ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME) {
+    // A149: told at once; the name gains the notification's reference.
+    kmsg.ikm_local = 0;
+    const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
+    entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
+    store<u32>(<usize>message.ikm_bytes, name, 32);
+    ipc_notify_post(message, notify);
+    journal_commit();
+    return;
+  }
+  const port = port_at(entry.ie_object);
+  ip_lock(port);
+  if (entry.ie_request != 0) {
+    const armed = request_at(entry.ie_request);
+    kmsg.ikm_local = armed.rq_notify;
+    if (notify != 0) journal_set(changetype<usize>(armed) + offsetof<IpcRequest>("rq_notify"), notify);
+    else cancel(port, entry);
+  } else if (notify != 0) {
+    kmsg.ikm_local = 0;
+    request_at(address).rq_notify = notify;
+    ipc_request_link(port, entry, request_at(address));
+  }
+  journal_commit();
+  ip_unlock(port);
+}
+
+/** Takes an armed request away without a word; its right is in the carrier. */
+function cancel(port: IpcPort, entry: IpcEntry): void {
+  const request = request_at(entry.ie_request);
+  ipc_request_unlink(port, request);
+  entry.ie_request = 0;
+  request.rq_id = 0;
+  reap_push(changetype<usize>(request));
+}

@@ -1,0 +1,78 @@
+// The door: every trap enters and leaves through here. Entering is a compare-and-swap USER -> KERNEL and a look at the stop words;
+// leaving does the work that the trap caused and stores USER. A trap that finds its own state KERNEL is the proof that an exception
+// left an earlier one: it recovers first.
+
+import { memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
+import { processor_claim } from "../kern/lock";
+import { h_pages_at, h_panic_at, h_terminated_at } from "../kern/memory_map";
+import {
+  me,
+  my_pid,
+  p_state_at,
+  p_stop_at,
+  PROCESSOR_DEAD,
+  PROCESSOR_FAULTED,
+  PROCESSOR_KERNEL,
+  PROCESSOR_RECOVERING,
+  PROCESSOR_USER,
+} from "../kern/processor";
+import { KERN_SUCCESS, KERN_TERMINATED } from "../abi/kern_return";
+import { processor_recover_self } from "../recover/recover";
+import { reap_run } from "../ipc/ipc_reap";
+
+/**
+ * Enters the kernel.
+ *
+ * Returns: KERN_SUCCESS; KERN_TERMINATED: the kernel is closed, and the caller has not entered.
+ * Races:   a condemner stores the stop word, then tries USER -> DEAD; this tries USER -> KERNEL, then loads the stop word: one sees
+ *          the other.
+ */
+export function trap_enter(): u32 {
+  trap_enter_any();
+  if (word_load(h_terminated_at()) == 0) return KERN_SUCCESS;
+  trap_leave(KERN_TERMINATED);
+  return KERN_TERMINATED;
+}
+
+/** As trap_enter, also when the kernel is closed. */
+export function trap_enter_any(): void {
+  const pid = my_pid();
+  // [S2] Pairs with the condemner's compare-and-swap.
+  if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_KERNEL) != PROCESSOR_USER) trap_enter_slow(pid);
+  if (word_load(p_stop_at(pid)) != 0) trap_die(pid);
+  if (word_load(h_panic_at()) != 0) unreachable();
+  memory_reach(word_load(h_pages_at()) << 16);
+}
+
+function trap_enter_slow(pid: u32): void {
+  const state_at = p_state_at(pid);
+  while (true) {
+    const kind = word_load(state_at) & 0xff;
+    if (kind == PROCESSOR_USER && word_cas(state_at, PROCESSOR_USER, PROCESSOR_KERNEL) == PROCESSOR_USER) return;
+    if (kind == PROCESSOR_KERNEL) word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_FAULTED);
+    if (kind == PROCESSOR_FAULTED && processor_claim(pid) == PROCESSOR_FAULTED) {
+      processor_recover_self();
+      word_store(state_at, PROCESSOR_KERNEL);
+      return;
+    }
+    // RECOVERING: another undoes our transaction now, which takes no lock.
+    if (kind != PROCESSOR_RECOVERING && kind != PROCESSOR_FAULTED && kind != PROCESSOR_KERNEL) unreachable();
+  }
+}
+
+function trap_die(pid: u32): void {
+  word_cas(p_state_at(pid), PROCESSOR_KERNEL, PROCESSOR_DEAD);
+  unreachable();
+}
+
+/** Leaves the kernel with `code`, after the work that the trap caused. Conditions: nothing locked, nothing in the journal. */
+export function trap_leave(code: u32): u32 {
+  if (me().p_work != 0) reap_run();
+  const pid = my_pid();
+  word_store(p_state_at(pid), PROCESSOR_USER); // [S2]
+  if (word_load(p_stop_at(pid)) != 0) {
+    word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
+    unreachable();
+  }
+  return code;
+}

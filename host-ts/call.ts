@@ -1,0 +1,249 @@
+// Remote procedure calls: a request that carries a send-once right, and the wait for what comes back
+// to it. A server that dies, or drops the right, answers too: with a send-once notification.
+
+import {
+  KERN_TERMINATED,
+  MACH_IPC_WOULD_BLOCK,
+  MACH_MSG_TYPE_COPY_SEND,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_NOTIFY_SEND_ONCE,
+  MACH_RCV_MSG,
+  MACH_RCV_TIMED_OUT,
+  MACH_RCV_TIMEOUT,
+  MACH_SEND_INVALID_DEST,
+  MACH_SEND_MSG,
+  MACH_SEND_TIMEOUT,
+  MIG_SERVER_DIED,
+  MSGH_HEADER_BYTES,
+} from "./abi/codes.gen.js";
+import type { Draft } from "./draft.js";
+import { errorOf, KernError, MigError } from "./errors.js";
+import type { Outgoing } from "./outgoing.js";
+import { Message } from "./message.js";
+import { draftOf } from "./outgoing.js";
+import type { Parcel } from "./outbox.js";
+import type { PortRight } from "./port-right.js";
+import type { ReplyTaker } from "./reply-pool.js";
+import { ANY_SIZE, received } from "./receive.js";
+import { rejectLast, resolveLast, unsettled } from "./settle.js";
+import type { Space } from "./space.js";
+import type { SyncWait, Wait } from "./wait.js";
+import { bound, FOREVER, signalOf, timeoutOf } from "./wait.js";
+
+/** Header bits of a request: the destination copied, a send-once right made for the reply. */
+export const CALL_BITS: number = MACH_MSG_TYPE_COPY_SEND | (MACH_MSG_TYPE_MAKE_SEND_ONCE << 8);
+
+export function call(right: PortRight, message: Outgoing, wait?: Wait): Promise<Message> {
+  try {
+    const { space } = right;
+    refuseReply(message);
+    return startCall(space, right.nameIn(space, "call"), wait, draftCall, message, readMessage);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+export function callSync(space: Space, name: number, message: Outgoing, wait?: SyncWait): Message {
+  refuseReply(message);
+  const timeout = timeoutOf(wait);
+  const kmsg = exchange(space, draftCall(space, name, space.replyPort(), message), timeout);
+  return new Message(space, kmsg, space.processor.out(1));
+}
+
+/** What a failed blocking call is told beside the code. */
+const BLOCKED = "callSync; the twin that does not block is call";
+
+/** Makes the reply of a call of its bytes; takes the kmsg, also when it throws. */
+export type ReplyReader<T> = (space: Space, words: Int32Array, at: number, kmsg: number) => T;
+
+/** Builds the request that `argument` says, to `to` and answered at `port`. */
+export type RequestMaker<A> = (space: Space, to: number, port: number, argument: A) => Draft;
+
+/** Starts a call that is answered on the event loop. A send-once notification is no reply. */
+export function startCall<T, A>(
+  space: Space,
+  to: number,
+  wait: Wait | undefined,
+  make: RequestMaker<A>,
+  argument: A,
+  read: ReplyReader<T>,
+): Promise<T> {
+  const promise = unsettled<T>();
+  const reject = rejectLast;
+  const pending = new PendingCall<T>(space, to, resolveLast as (value: T) => void, reject, read);
+  try {
+    if (wait === undefined) pending.start(make, argument, FOREVER, null);
+    else pending.start(make, argument, timeoutOf(wait), signalOf(wait));
+  } catch (error) {
+    reject(error);
+  }
+  return promise;
+}
+
+function readMessage(space: Space, _words: Int32Array, at: number, kmsg: number): Message {
+  return new Message(space, kmsg, at * 4);
+}
+
+class PendingCall<T> implements ReplyTaker, Parcel {
+  readonly to: number;
+  #gaveUp = false;
+  readonly #space: Space;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #read: ReplyReader<T>;
+  #draft: Draft | null = null;
+  #port = 0;
+  #unbound: (() => void) | null = null;
+
+  constructor(
+    space: Space,
+    to: number,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+    read: ReplyReader<T>,
+  ) {
+    this.to = to;
+    this.#space = space;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#read = read;
+  }
+
+  get draft(): Draft {
+    return this.#draft as Draft; // put in the outbox with one
+  }
+
+  start<A>(make: RequestMaker<A>, argument: A, timeout: number, signal: AbortSignal | null): void {
+    if (signal?.aborted) throw signal.reason;
+    const space = this.#space;
+    const port = space.replies.open(this, true);
+    this.#port = port;
+    try {
+      this.#draft = make(space, this.to, port, argument);
+    } catch (error) {
+      space.replies.unused(port);
+      space.replies.release();
+      throw error;
+    }
+    if (timeout !== FOREVER || signal !== null) {
+      this.#unbound = bound(timeout, signal, (aborted) => {
+        this.#giveUp(aborted === null ? errorOf("mach_msg", MACH_RCV_TIMED_OUT, "call") : aborted.reason);
+      });
+    }
+    space.outbox.put(this);
+  }
+
+  reply(kmsg: number, address: number): void {
+    this.#settled();
+    const space = this.#space;
+    const words = space.views.i32;
+    const at = address >>> 2;
+    if (isServerDied(words, at)) {
+      space.core.mach_msg_release(kmsg);
+      this.#reject(serverDied());
+      return;
+    }
+    try {
+      this.#resolve(this.#read(space, words, at, kmsg));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  failed(error: KernError): void {
+    this.#settled();
+    this.#reject(error);
+  }
+
+  unsent(error: unknown): void {
+    if (this.#gaveUp) return;
+    this.#space.replies.drop(this.#port);
+    this.#settled();
+    this.#reject(error instanceof KernError ? callError(error) : error);
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#gaveUp = true;
+    this.#space.outbox.withdraw(this, reason);
+    this.#space.replies.drop(this.#port);
+    this.#settled();
+    this.#reject(reason);
+  }
+
+  #settled(): void {
+    this.#unbound?.();
+    this.#unbound = null;
+    this.#space.replies.release();
+  }
+}
+
+/**
+ * Sends a request and blocks for its reply, in one trap. Takes the draft; its reply port is the thread's.
+ *
+ * @returns the reply's kmsg; the address of its bytes is result 1 of the last trap.
+ */
+export function exchange(space: Space, draft: Draft, timeout: number): number {
+  if (!space.processor.canBlock) {
+    draft.discard();
+    throw errorOf("mach_msg", MACH_IPC_WOULD_BLOCK, BLOCKED);
+  }
+  space.outbox.flush();
+  const bounded = timeout !== FOREVER;
+  const option = bounded
+    ? MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT
+    : MACH_SEND_MSG | MACH_RCV_MSG;
+  const kr = space.core.mach_msg_trap(
+    space.handle,
+    draft.kmsg,
+    option,
+    draft.size,
+    ANY_SIZE,
+    space.replyPort(),
+    bounded ? timeout : 0,
+    0,
+  );
+  if (kr !== 0) throw exchangeFailed(space, draft, kr);
+  const processor = space.processor;
+  const kmsg = processor.out(0);
+  const address = processor.out(1);
+  space.views.reach(address, Math.max(processor.out(2), MSGH_HEADER_BYTES));
+  if (isServerDied(space.views.i32, address >>> 2)) {
+    space.core.mach_msg_release(kmsg);
+    throw serverDied();
+  }
+  return kmsg;
+}
+
+function exchangeFailed(space: Space, draft: Draft, kr: number): Error {
+  if (kr === MACH_IPC_WOULD_BLOCK || kr === KERN_TERMINATED || (kr & 0x4000) === 0) {
+    draft.failed(kr);
+  } else if (space.processor.out(0) !== 0 && kr !== MACH_RCV_TIMED_OUT) {
+    received(space)[Symbol.dispose]();
+  }
+  space.dropReplyPort(); // a late reply may still come to it
+  return callError(errorOf("mach_msg", kr, BLOCKED));
+}
+
+function draftCall(space: Space, name: number, port: number, message: Outgoing): Draft {
+  return draftOf(space, message, MACH_MSG_TYPE_COPY_SEND, name, MACH_MSG_TYPE_MAKE_SEND_ONCE, port, message.id ?? 0);
+}
+
+function refuseReply(message: Outgoing): void {
+  if (typeof message !== "object" || message === null) throw new TypeError("message: expected an object");
+  if (message.reply !== undefined) throw new TypeError("message.reply: a call makes its own reply right");
+}
+
+/** A port that is dead already is a server that died. */
+export function callError(error: KernError): KernError {
+  if (error.kr !== MACH_SEND_INVALID_DEST) return error;
+  return new MigError("mach_msg", MIG_SERVER_DIED, undefined, { cause: error });
+}
+
+/** Whether the message says that the reply right was destroyed unused. */
+export function isServerDied(words: Int32Array, at: number): boolean {
+  return words[at + 5] === MACH_NOTIFY_SEND_ONCE && words[at + 1] === MSGH_HEADER_BYTES;
+}
+
+export function serverDied(): MigError {
+  return new MigError("mach_msg", MIG_SERVER_DIED);
+}

@@ -1,0 +1,164 @@
+// A message being built in a kmsg that the kernel gave: header, descriptors and body are written in
+// place, and the rights that go with it are noted, so that a send that fails can give them back.
+
+import {
+  MACH_MSG_TYPE_COPY_SEND,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
+  MACH_MSG_TYPE_MOVE_SEND,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_PORT_TYPE_RECEIVE,
+  MACH_PORT_TYPE_SEND,
+  MACH_PORT_TYPE_SEND_ONCE,
+  MACH_SEND_INVALID_RIGHT,
+  MSGH_BASE_BYTES,
+  MSGH_DESCRIPTOR_BYTES,
+  MSGH_HEADER_BYTES,
+} from "./abi/codes.gen.js";
+import { errorOf } from "./errors.js";
+import type { OutgoingRight, Right } from "./right.js";
+import { dispositionOf, Moved } from "./right.js";
+import type { Space } from "./space.js";
+
+export const HEADER_WORDS: number = MSGH_HEADER_BYTES >>> 2;
+export const COMPLEX: number = 0x80000000 | 0;
+
+/** One right that travels with a message. */
+interface Passenger {
+  /** The word that holds its name, counted from the message's start. */
+  readonly word: number;
+  readonly disposition: number;
+  readonly name: number;
+  /** The right's object, emptied meanwhile; null when the right is copied or made. */
+  readonly moved: Right | null;
+}
+
+/** A message that is not sent yet. */
+export class Draft {
+  readonly space: Space;
+  /** 0: sent, or given back. */
+  kmsg = 0;
+  /** Bytes to send. */
+  size = 0;
+  /** Index of the message's first word in the views. */
+  at = 0;
+  passengers: Passenger[] | null = null;
+  /** The header's dispositions as they were written. */
+  #bits = 0;
+
+  constructor(space: Space) {
+    this.space = space;
+  }
+
+  /** Takes a kmsg for `size` bytes, header included, and `ports` rights. */
+  prepare(size: number, ports: number): void {
+    const space = this.space;
+    const kmsg = space.core.mach_msg_prepare(space.handle, size, ports) >>> 0;
+    const processor = space.processor;
+    if (kmsg === 0) throw errorOf("mach_msg_prepare", processor.out(1));
+    const address = processor.out(0);
+    space.views.reach(address, size);
+    this.kmsg = kmsg;
+    this.size = size;
+    this.at = address >>> 2;
+  }
+
+  /** Writes the header; `bits` has the dispositions of destination and reply. */
+  header(bits: number, remote: number, local: number, id: number): void {
+    const words = this.space.views.i32;
+    const at = this.at;
+    this.#bits = bits;
+    words[at] = bits;
+    words[at + 1] = this.size;
+    words[at + 2] = remote;
+    words[at + 3] = local;
+    words[at + 4] = 0;
+    words[at + 5] = id;
+  }
+
+  /** Writes descriptor `index`; the right is the message's from here on. */
+  right(index: number, right: OutgoingRight): void {
+    const words = this.space.views.i32;
+    const word = (MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES) >>> 2;
+    const disposition = dispositionOf(right);
+    words[this.at + word] = this.embark(word, right, disposition);
+    words[this.at + word + 1] = 0;
+    words[this.at + word + 2] = disposition << 16;
+  }
+
+  /** Notes a right that is named in word `word`; a moved one is emptied until the send failed. */
+  embark(word: number, right: OutgoingRight, disposition: number): number {
+    const moved = right instanceof Moved;
+    const name = (moved ? right.right : right).nameIn(this.space);
+    this.note(word, name, disposition, moved ? right.right : null);
+    return name;
+  }
+
+  note(word: number, name: number, disposition: number, moved: Right | null): void {
+    if (moved !== null) moved.give();
+    this.passengers ??= [];
+    this.passengers.push({ word, disposition, name, moved });
+  }
+
+  /** Gives everything back; nothing was asked of the kernel yet, or it refused and changed nothing. */
+  discard(): void {
+    if (this.passengers !== null) {
+      for (const { moved, name } of this.passengers) moved?.takeBack(name);
+      this.passengers = null;
+    }
+    this.#release();
+  }
+
+  /**
+   * After a send that failed with `code`: every right is the caller's again. Where Mach received the
+   * message back, what had been copied or made is one too many, and says so by its disposition.
+   */
+  failed(code: number): void {
+    if (code === MACH_SEND_INVALID_RIGHT) {
+      this.#bodyRefused();
+      return;
+    }
+    const space = this.space;
+    const words = space.views.words;
+    const at = this.at;
+    for (const { word, disposition, moved } of this.passengers ?? []) {
+      if (moved !== null) moved.takeBack(words[at + word] as number);
+      else if (word > 3 && wasMade(disposition, ((words[at + word + 2] as number) >>> 16) & 0xff)) {
+        space.deallocate(words[at + word] as number);
+      }
+    }
+    this.passengers = null;
+    const bits = words[at] as number;
+    if (wasMade(this.#bits & 0x1f, bits & 0x1f)) space.deallocate(words[at + 2] as number);
+    if (wasMade((this.#bits >>> 8) & 0x1f, (bits >>> 8) & 0x1f)) space.deallocate(words[at + 3] as number);
+    this.#release();
+  }
+
+  /** A right in the body was not there: those before it are gone, those after it are not. */
+  #bodyRefused(): void {
+    const { core, handle, self, processor } = this.space;
+    for (const { moved, name, disposition } of this.passengers ?? []) {
+      if (moved === null) continue;
+      const kr = core.mach_port_type(handle, self, name);
+      if (kr === 0 && (processor.out(0) & typeBit(disposition)) !== 0) moved.takeBack(name);
+    }
+    this.passengers = null;
+    this.#release();
+  }
+
+  #release(): void {
+    const kmsg = this.kmsg;
+    this.kmsg = 0;
+    if (kmsg !== 0) this.space.core.mach_msg_release(kmsg);
+  }
+}
+
+/** Whether a right that was to be copied or made came back as one that is held. */
+function wasMade(sent: number, found: number): boolean {
+  return sent >= MACH_MSG_TYPE_COPY_SEND && found < MACH_MSG_TYPE_COPY_SEND;
+}
+
+function typeBit(disposition: number): number {
+  if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_PORT_TYPE_RECEIVE;
+  if (disposition === MACH_MSG_TYPE_MOVE_SEND) return MACH_PORT_TYPE_SEND;
+  return disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE ? MACH_PORT_TYPE_SEND_ONCE : 0;
+}

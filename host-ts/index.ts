@@ -1,0 +1,18 @@
+// The public surface of `mach-ipc`: this file is its table of contents.
+
+export type { Bootstrap, CheckInOptions } from "./bootstrap/bootstrap.js";
+export { KernelPanic, KernError, MachMsgError, MigError } from "./errors.js";
+export type { KernelAttachment } from "./kernel/attachment.js";
+export type { KernelDump } from "./kernel/dump.js";
+export type { SpawnedTask, SpawnOptions } from "./kernel/spawn.js";
+export { type BootOptions, Kernel } from "./kernel.js";
+export type { Message, Sender } from "./message.js";
+export type { Client, Handlers, Subsystem } from "./mig/define.js";
+export type { ServeOptions, Server } from "./mig/server.js";
+export type { Outgoing } from "./outgoing.js";
+export type { WorkerLike } from "./platform/types.js";
+export { PortSet } from "./port-set.js";
+export { type PortOptions, type PortStatus, ReceiveRight } from "./receive-right.js";
+export { type Moved, move, type OutgoingRight, type Right, SendOnceRight, SendRight } from "./right.js";
+export { type Quota, Task } from "./task.js";
+export type { SyncWait, Wait } from "./wait.js";

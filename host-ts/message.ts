@@ -1,0 +1,249 @@
+// Messages that were received: read where they lie in the kernel's memory until they are disposed.
+// Those that are to be sent are made in outgoing.ts.
+
+import {
+  KERN_INVALID_NAME,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_SEND_INVALID_REPLY,
+  MACH_SEND_MSG,
+  MACH_SEND_TIMEOUT,
+  MSGH_BASE_BYTES,
+  MSGH_DESCRIPTOR_BYTES,
+  MSGH_HEADER_BYTES,
+} from "./abi/codes.gen.js";
+import {
+  IpcKmsg_ikm_bytes,
+  IpcKmsg_ikm_sender_processor,
+  IpcKmsg_ikm_sender_task,
+  IpcKmsg_ikm_seqno,
+} from "./abi/layout.gen.js";
+import type { Outgoing } from "./outgoing.js";
+import { draftOf } from "./outgoing.js";
+import { errorOf, KernError, MachMsgError } from "./errors.js";
+import { isPort } from "./port-right.js";
+import type { ReceiveRight } from "./receive-right.js";
+import { type Right, rightOf, type SendOnceRight, type SendRight } from "./right.js";
+import type { Space } from "./space.js";
+
+/** Who sent a message, as the kernel knows. */
+export interface Sender {
+  /** Serial number of the task; 0: the kernel. */
+  readonly task: number;
+  readonly processor: number;
+}
+
+const NO_RIGHTS: readonly Right[] = Object.freeze([]);
+
+/**
+ * A message that was received. `body` is a view that ends with the message. Reading `rights` or
+ * `reply` takes them out: they are the reader's then. What was not taken out is released with the
+ * message.
+ *
+ * @mach mach_msg_header_t
+ */
+export class Message implements Disposable {
+  readonly #space: Space;
+  #kmsg: number;
+  /** Index of the first word in the views. */
+  readonly #at: number;
+  #rights: readonly Right[] | null = null;
+  #reply: SendOnceRight | SendRight | null | undefined = undefined;
+
+  /** @internal Takes over a kmsg that this processor holds. */
+  constructor(space: Space, kmsg: number, address: number) {
+    this.#space = space;
+    this.#kmsg = kmsg;
+    this.#at = address >>> 2;
+  }
+
+  get id(): number {
+    return this.#words("id")[this.#at + 5] as number;
+  }
+
+  /** The port's own count of messages received before this one. */
+  get seqno(): number {
+    return this.#field(IpcKmsg_ikm_seqno);
+  }
+
+  /** The right it was received with. */
+  get port(): ReceiveRight {
+    return this.#space.receiver((this.#words("port")[this.#at + 3] as number) >>> 0);
+  }
+
+  get sender(): Sender {
+    return {
+      task: this.#field(IpcKmsg_ikm_sender_task),
+      processor: this.#field(IpcKmsg_ikm_sender_processor),
+    };
+  }
+
+  /** The bytes after header and rights, in place. */
+  get body(): Uint8Array {
+    const words = this.#words("body");
+    const start = bodyStart(words, this.#at);
+    const size = words[this.#at + 1] as number;
+    const padding = words[this.#at + 4] as number;
+    const bytes = size - start;
+    const length = padding > 0 && padding < 4 && padding <= bytes ? bytes - padding : bytes;
+    return this.#space.views.bytes(this.#at * 4 + start, length);
+  }
+
+  /** The rights it carried, in order; a right whose port is dead refuses all use. */
+  get rights(): readonly Right[] {
+    if (this.#rights !== null) return this.#rights;
+    const words = this.#words("rights");
+    const count = portCount(words, this.#at);
+    if (count === 0) {
+      this.#rights = NO_RIGHTS;
+      return NO_RIGHTS;
+    }
+    const rights: Right[] = [];
+    for (let index = 0; index < count; index++) {
+      const word = this.#at + 7 + index * 3;
+      const disposition = ((words[word + 2] as number) >>> 16) & 0xff;
+      rights.push(rightOf(this.#space, disposition, (words[word] as number) >>> 0));
+    }
+    this.#rights = rights;
+    return rights;
+  }
+
+  /** Where to answer, if the sender wants an answer. */
+  get reply(): SendOnceRight | SendRight | null {
+    if (this.#reply !== undefined) return this.#reply;
+    const words = this.#words("reply");
+    const disposition = (words[this.#at] as number) & 0x1f;
+    const name = (words[this.#at + 2] as number) >>> 0;
+    // What is no receive right and no send right is a send-once right.
+    this.#reply = name === 0 ? null : (rightOf(this.#space, disposition, name) as SendRight | SendOnceRight);
+    return this.#reply;
+  }
+
+  /**
+   * Answers through the reply right, never waiting; the right is used up.
+   *
+   * @throws MachMsgError MACH_SEND_INVALID_REPLY: no answer is wanted. KernError KERN_INVALID_NAME: it
+   *   was given already.
+   */
+  respond(message: Outgoing): void {
+    const words = this.#words("respond");
+    const name = (words[this.#at + 2] as number) >>> 0;
+    const disposition = (words[this.#at] as number) & 0x1f;
+    const id = message.id ?? (words[this.#at + 5] as number) + 100;
+    if (name === 0) throw new MachMsgError("Message.respond", MACH_SEND_INVALID_REPLY);
+    const space = this.#space;
+    const taken = this.#reply;
+    if (taken === null) throw new KernError("Message.respond", KERN_INVALID_NAME);
+    const reply = taken ?? (rightOf(space, disposition, name) as SendRight | SendOnceRight);
+    const draft = draftOf(space, message, disposition, reply.nameIn(space), 0, 0, id);
+    draft.note(2, reply.name, disposition, reply);
+    this.#reply = reply;
+    const kr = space.core.mach_msg_trap(
+      space.handle,
+      draft.kmsg,
+      MACH_SEND_MSG | MACH_SEND_TIMEOUT,
+      draft.size,
+      0,
+      0,
+      0,
+      0,
+    );
+    if (kr === 0) return;
+    draft.failed(kr);
+    if (taken === undefined) {
+      this.#reply = undefined; // still the message's, under the name that it has now
+      words[this.#at + 2] = reply.disposed ? 0 : reply.give();
+    }
+    throw errorOf("mach_msg", kr, "respond");
+  }
+
+  /** Releases the message with everything that was not taken out. Idempotent; never throws. */
+  [Symbol.dispose](): void {
+    const kmsg = this.#kmsg;
+    if (kmsg === 0) return;
+    this.#kmsg = 0;
+    try {
+      releaseReceived(this.#space, kmsg, this.#at, this.#reply === undefined, this.#rights === null);
+    } catch {
+      // The kernel is gone, and with it the message.
+    }
+  }
+
+  /** @internal For decoders: the kmsg's first word; throws after dispose. */
+  start(): number {
+    this.#words("body");
+    return this.#at;
+  }
+
+  /** @internal The decoder made objects of the rights in the body, or the sender of the reply right. */
+  taken(rights: boolean, reply: boolean): void {
+    if (rights) this.#rights = NO_RIGHTS;
+    if (reply) this.#reply = null;
+  }
+
+  /** @internal Name of the reply right, which stays the message's; 0: none. */
+  get replyName(): number {
+    return (this.#words("reply")[this.#at + 2] as number) >>> 0;
+  }
+
+  /** True once the message was released. */
+  get disposed(): boolean {
+    return this.#kmsg === 0;
+  }
+
+  /** @internal Whether somebody took the reply right, or used it. */
+  get replyTaken(): boolean {
+    return this.#reply !== undefined;
+  }
+
+  #words(operation: string): Int32Array {
+    if (this.#kmsg === 0) throw new KernError(`Message.${operation}`, KERN_INVALID_NAME, "the message was disposed");
+    return this.#space.views.i32;
+  }
+
+  #field(offset: number): number {
+    this.#words("seqno");
+    return this.#space.views.u32(this.#kmsg + offset);
+  }
+}
+
+/** @internal A message that completed without the address of its bytes at hand. */
+export function messageOf(space: Space, kmsg: number): Message {
+  const address = space.views.u32(kmsg + IpcKmsg_ikm_bytes);
+  space.views.reach(address, MSGH_HEADER_BYTES);
+  space.views.reach(address, space.views.u32(address + 4));
+  return new Message(space, kmsg, address);
+}
+
+/** @internal Number of rights in the body of the message at word `at`. */
+export function portCount(words: Int32Array, at: number): number {
+  return (words[at] as number) < 0 ? (words[at + 6] as number) : 0;
+}
+
+/** @internal Gives a received kmsg back, with the reply right and the rights in its body or without. */
+export function releaseReceived(space: Space, kmsg: number, at: number, reply: boolean, rights: boolean): void {
+  const words = space.views.i32;
+  if (reply) {
+    const name = (words[at + 2] as number) >>> 0;
+    if (isPort(name)) space.deallocate(name);
+  }
+  if (rights) releaseBody(space, words, at);
+  space.core.mach_msg_release(kmsg);
+}
+
+/** @internal Releases the rights that descriptors name by dispositions which mean that they are held. */
+export function releaseBody(space: Space, words: Int32Array, at: number): void {
+  const count = portCount(words, at);
+  for (let index = 0; index < count; index++) {
+    const word = at + 7 + index * 3;
+    const name = (words[word] as number) >>> 0;
+    const disposition = ((words[word + 2] as number) >>> 16) & 0xff;
+    if (!isPort(name) || disposition > 18) continue;
+    if (disposition === MACH_MSG_TYPE_PORT_RECEIVE) space.destroyReceive(name);
+    else space.deallocate(name);
+  }
+}
+
+function bodyStart(words: Int32Array, at: number): number {
+  if ((words[at] as number) >= 0) return MSGH_HEADER_BYTES;
+  return MSGH_BASE_BYTES + MSGH_DESCRIPTOR_BYTES * (words[at + 6] as number);
+}

@@ -1,0 +1,252 @@
+// Requests and replies of one routine, in Mach's layout (32-bit, packed to 4):
+//
+//   header 24 | [ports: count 4, descriptors 12 each] | [NDR 8] | [RetCode 4, simple replies] | fields
+//
+// All ports come first, in the order of the declaration, then all else. Fields are written and read
+// in the kmsg, in place.
+
+import { MIG_ARRAY_TOO_LARGE, MIG_BAD_ARGUMENTS, MIG_TYPE_ERROR } from "../abi/codes.gen.js";
+import { COMPLEX, Draft } from "../draft.js";
+import { MigError } from "../errors.js";
+import { Moved, rightOf, type SendRight } from "../right.js";
+import type { Space } from "../space.js";
+import { readText, writeText } from "./text.js";
+import { arrival, bytesOf, type Field, fits, MASKS, NAMES, narrow, sum, travel } from "./fields.js";
+import { BOOL, BYTES, type Fields, INT32, INT64, SEND, STRING, UINT32 } from "./types.js";
+
+/** Values by name. */
+export type Values = Record<string, unknown>;
+
+/** The layout of a scalar of this machine's kind: little endian, ASCII, IEEE. */
+const NDR_LOW = 0;
+const NDR_HIGH = 1;
+/** Bytes of the message that says that a call failed. */
+export const ERROR_REPLY_BYTES: number = 36;
+
+/** One direction of a routine. */
+export class Codec {
+  /** For errors: `Subsystem.routine`. */
+  readonly label: string;
+  readonly #ports: readonly Field[];
+  readonly #inline: readonly Field[];
+  readonly #complex: boolean;
+  readonly #ndr: boolean;
+  readonly #retCode: boolean;
+  /** Words before the fields. */
+  readonly #head: number;
+  readonly #least: number;
+  readonly #most: number;
+
+  constructor(label: string, fields: Fields, reply: boolean) {
+    const all = Object.entries(fields).map(([name, { kind, maxBytes }]): Field => ({ name, kind, maxBytes }));
+    this.label = label;
+    this.#ports = all.filter(({ kind }) => kind >= SEND);
+    this.#inline = all.filter(({ kind }) => kind < SEND);
+    this.#complex = this.#ports.length > 0;
+    this.#retCode = reply && !this.#complex;
+    this.#ndr = this.#retCode || this.#inline.length > 0;
+    this.#head = 6 + (this.#complex ? 1 + 3 * this.#ports.length : 0) + (this.#ndr ? 2 : 0) + (this.#retCode ? 1 : 0);
+    this.#least = this.#head * 4 + sum(this.#inline, (field) => bytesOf(field, 0));
+    this.#most = this.#head * 4 + sum(this.#inline, (field) => bytesOf(field, field.maxBytes));
+  }
+
+  /** Builds the message. On an error nothing is left behind and every right is the caller's still. */
+  encode(space: Space, bits: number, remote: number, local: number, id: number, values: Values): Draft {
+    const inline = this.#inline;
+    let room = this.#head * 4;
+    for (let i = 0; i < inline.length; i++) room += this.#room(inline[i] as Field, values);
+    const draft = new Draft(space);
+    draft.prepare(room, this.#ports.length);
+    try {
+      draft.size = (this.#write(draft, values) - draft.at) << 2;
+      draft.header(this.#complex ? bits | COMPLEX : bits, remote, local, id);
+      if (this.#complex) this.#embark(draft, values);
+    } catch (error) {
+      draft.discard();
+      throw error;
+    }
+    return draft;
+  }
+
+  /**
+   * Checks the message whose first word is `at`, and reads it.
+   *
+   * @returns the values; a MIG code when it is malformed, nothing having been taken from it
+   */
+  decode(space: Space, words: Int32Array, at: number): Values | number {
+    const complex = (words[at] as number) < 0;
+    const size = words[at + 1] as number;
+    if (complex !== this.#complex) return MIG_BAD_ARGUMENTS;
+    if (complex && words[at + 6] !== this.#ports.length) return MIG_BAD_ARGUMENTS;
+    if (size < this.#least || size > this.#most || (size & 3) !== 0) return MIG_BAD_ARGUMENTS;
+    if (complex && !this.#portsFit(words, at)) return MIG_TYPE_ERROR;
+    const values: Values = {};
+    if (!this.#read(space, words, at + this.#head, at + (size >>> 2), values)) return MIG_BAD_ARGUMENTS;
+    if (complex) this.#disembark(space, words, at, values);
+    return values;
+  }
+
+  /** Most bytes that the field can take with this value, which is checked. */
+  #room(field: Field, values: Values): number {
+    const kind = field.kind;
+    if (kind < INT64) return 4;
+    if (kind < STRING) return 8;
+    const value = values[field.name];
+    if (kind === STRING) {
+      if (typeof value !== "string") throw this.#wrong(field, "a string");
+      if (value.length > field.maxBytes) throw this.#tooLarge(field);
+      return bytesOf(field, value.length * 3);
+    }
+    if (!(value instanceof Uint8Array)) throw this.#wrong(field, "a Uint8Array");
+    if (value.length > field.maxBytes) throw this.#tooLarge(field);
+    return bytesOf(field, value.length);
+  }
+
+  /** Writes all but the header and the rights; returns the word behind. */
+  #write(draft: Draft, values: Values): number {
+    const views = draft.space.views;
+    const words = views.i32;
+    let word = draft.at + 6;
+    if (this.#complex) word += 1 + 3 * this.#ports.length;
+    if (this.#ndr) {
+      words[word++] = NDR_LOW;
+      words[word++] = NDR_HIGH;
+    }
+    if (this.#retCode) words[word++] = 0;
+    const inline = this.#inline;
+    for (let i = 0; i < inline.length; i++) {
+      const field = inline[i] as Field;
+      const value = values[field.name];
+      const kind = field.kind;
+      if (kind < BOOL) {
+        if (typeof value !== "number" || !fits(kind, value)) throw this.#wrong(field, NAMES[kind] as string);
+        words[word++] = kind === UINT32 || kind === INT32 ? value : value & (MASKS[kind] as number);
+      } else if (kind === BOOL) {
+        if (typeof value !== "boolean") throw this.#wrong(field, "a boolean");
+        words[word++] = value ? 1 : 0;
+      } else if (kind < STRING) {
+        const whole = BigInt.asUintN(64, this.#wide(field, value));
+        words[word++] = Number(whole & 0xffffffffn);
+        words[word++] = Number(whole >> 32n);
+      } else if (kind === STRING) {
+        word = this.#writeString(draft, word, field, value as string);
+      } else {
+        const bytes = value as Uint8Array;
+        words[word++] = bytes.length;
+        const end = word + ((bytes.length + 3) >>> 2);
+        if (end > word) words[end - 1] = 0;
+        views.octets.set(bytes, word * 4);
+        word = end;
+      }
+    }
+    return word;
+  }
+
+  #writeString(draft: Draft, word: number, field: Field, text: string): number {
+    const views = draft.space.views;
+    const words = views.i32;
+    const bytes = writeText(views.octets, (word + 2) * 4, text);
+    if (bytes < 0) throw this.#wrong(field, "a string without NUL");
+    if (bytes > field.maxBytes) throw this.#tooLarge(field);
+    words[word] = 0;
+    words[word + 1] = bytes + 1;
+    const start = (word + 2) * 4;
+    const end = word + 2 + ((bytes + 4) >>> 2);
+    for (let i = start + bytes; i < end * 4; i++) views.octets[i] = 0;
+    return end;
+  }
+
+  #wide(field: Field, value: unknown): bigint {
+    const wide = typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
+    const clamped =
+      typeof wide !== "bigint" ? null : field.kind === INT64 ? BigInt.asIntN(64, wide) : BigInt.asUintN(64, wide);
+    if (clamped === null || clamped !== wide) throw this.#wrong(field, field.kind === INT64 ? "an int64" : "a uint64");
+    return clamped;
+  }
+
+  /** Writes the descriptors; from here on the rights are the message's. */
+  #embark(draft: Draft, values: Values): void {
+    const words = draft.space.views.i32;
+    const ports = this.#ports;
+    words[draft.at + 6] = ports.length;
+    for (let i = 0; i < ports.length; i++) {
+      const field = ports[i] as Field;
+      const value = values[field.name];
+      const disposition = travel(field.kind, value);
+      if (disposition === 0) throw this.#wrong(field, NAMES[field.kind] as string);
+      const right = (value instanceof Moved ? value.right : value) as SendRight;
+      const name = right.nameIn(draft.space);
+      const word = 7 + i * 3;
+      words[draft.at + word] = name;
+      words[draft.at + word + 1] = 0;
+      words[draft.at + word + 2] = disposition << 16;
+      draft.note(word, name, disposition, disposition < 19 ? right : null);
+    }
+  }
+
+  #portsFit(words: Int32Array, at: number): boolean {
+    const ports = this.#ports;
+    for (let i = 0; i < ports.length; i++) {
+      const word = words[at + 9 + i * 3] as number;
+      if (word >>> 24 !== 0 || word >>> 16 !== arrival((ports[i] as Field).kind)) return false;
+    }
+    return true;
+  }
+
+  #disembark(space: Space, words: Int32Array, at: number, values: Values): void {
+    const ports = this.#ports;
+    for (let i = 0; i < ports.length; i++) {
+      const field = ports[i] as Field;
+      values[field.name] = rightOf(space, arrival(field.kind), (words[at + 7 + i * 3] as number) >>> 0);
+    }
+  }
+
+  /** Reads the fields between `word` and `end`; false when they do not fill it exactly or are malformed. */
+  #read(space: Space, words: Int32Array, word: number, end: number, values: Values): boolean {
+    const octets = space.views.octets;
+    const inline = this.#inline;
+    for (let i = 0; i < inline.length; i++) {
+      if (word >= end) return false;
+      const field = inline[i] as Field;
+      const kind = field.kind;
+      const first = words[word] as number;
+      if (kind < BOOL) {
+        values[field.name] = narrow(kind, first);
+        word++;
+      } else if (kind === BOOL) {
+        values[field.name] = first !== 0;
+        word++;
+      } else if (word + 2 > end && kind !== BYTES) {
+        return false;
+      } else if (kind < STRING) {
+        const high = words[word + 1] as number;
+        values[field.name] = (BigInt(kind === INT64 ? high : high >>> 0) << 32n) | BigInt(first >>> 0);
+        word += 2;
+      } else if (kind === STRING) {
+        const count = (words[word + 1] as number) >>> 0;
+        const start = (word + 2) * 4;
+        if (count === 0 || count > field.maxBytes + 1 || start + count > end * 4) return false;
+        if (octets[start + count - 1] !== 0) return false;
+        const text = readText(octets, start, count - 1);
+        if (text === null) return false;
+        values[field.name] = text;
+        word += 2 + ((count + 3) >>> 2);
+      } else {
+        const count = first >>> 0;
+        const start = (word + 1) * 4;
+        if (count > field.maxBytes || start + count > end * 4) return false;
+        values[field.name] = octets.slice(start, start + count);
+        word += 1 + ((count + 3) >>> 2);
+      }
+    }
+    return word === end;
+  }
+
+  #wrong(field: Field, expected: string): TypeError {
+    return new TypeError(`${this.label}: ${field.name}: expected ${expected}`);
+  }
+
+  #tooLarge(field: Field): MigError {
+    return new MigError(this.label, MIG_ARRAY_TOO_LARGE, `${field.name}: more than ${field.maxBytes} bytes`);
+  }
+}

@@ -1,0 +1,201 @@
+// Notifications: the kernel's word that a port died or that nobody can send to it any more. Each
+// request has a reply port of its own, since a no-senders notification does not name the port.
+
+import {
+  KERN_ABORTED,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_NOTIFY_DEAD_NAME,
+  MACH_NOTIFY_NO_SENDERS,
+  MACH_NOTIFY_PORT_DESTROYED,
+} from "./abi/codes.gen.js";
+import { check, errorOf, type KernError } from "./errors.js";
+import { isPort } from "./port-right.js";
+import type { ReceiveRight } from "./receive-right.js";
+import type { ReplyTaker } from "./reply-pool.js";
+import type { Space } from "./space.js";
+
+/** A request that is armed. */
+export class NotificationRequest implements ReplyTaker {
+  readonly #space: Space;
+  readonly #name: number;
+  readonly #id: number;
+  readonly #hold: boolean;
+  readonly #told: (id: number, kmsg: number, at: number) => void;
+  readonly #failed: (error: KernError) => void;
+  #port = 0;
+
+  /**
+   * Arms it.
+   *
+   * @param told gets the notification's id and where it lies; the kmsg is released afterwards
+   */
+  constructor(
+    space: Space,
+    name: number,
+    id: number,
+    options: { sync: number; hold: boolean },
+    told: (id: number, kmsg: number, at: number) => void,
+    failed: (error: KernError) => void,
+  ) {
+    this.#space = space;
+    this.#name = name;
+    this.#id = id;
+    this.#hold = options.hold;
+    this.#told = told;
+    this.#failed = failed;
+    this.#port = space.replies.open(this, options.hold);
+    const { core, handle, self, processor } = space;
+    const kr = core.mach_port_request_notification(
+      handle,
+      self,
+      name,
+      id,
+      options.sync,
+      this.#port,
+      MACH_MSG_TYPE_MAKE_SEND_ONCE,
+    );
+    if (kr !== 0) {
+      space.replies.unused(this.#port);
+      this.#settled();
+    }
+    check("mach_port_request_notification", kr);
+    const previous = processor.out(0);
+    if (isPort(previous)) space.deallocate(previous);
+  }
+
+  reply(kmsg: number, address: number): void {
+    this.#settled();
+    const at = address >>> 2;
+    this.#told(this.#space.views.i32[at + 5] as number, kmsg, at);
+    this.#space.core.mach_msg_release(kmsg);
+  }
+
+  failed(error: KernError): void {
+    this.#settled();
+    this.#failed(error);
+  }
+
+  /** Disarms it; nobody is told. */
+  cancel(): void {
+    if (this.#port === 0) return;
+    const { core, handle, self, processor, replies } = this.#space;
+    replies.drop(this.#port);
+    this.#settled();
+    const kr = core.mach_port_request_notification(
+      handle,
+      self,
+      this.#name,
+      this.#id,
+      0,
+      0,
+      MACH_MSG_TYPE_MAKE_SEND_ONCE,
+    );
+    if (kr === 0 && isPort(processor.out(0))) this.#space.deallocate(processor.out(0));
+  }
+
+  #settled(): void {
+    this.#port = 0;
+    if (this.#hold) this.#space.replies.release();
+  }
+}
+
+const deaths: WeakMap<Space, Map<number, Promise<void>>> = new WeakMap();
+
+/** Resolves when the port that `name` denotes has died. Requests for one name are one request. */
+export function deadName(space: Space, name: number): Promise<void> {
+  if (!isPort(name)) return Promise.resolve();
+  let watched = deaths.get(space);
+  if (watched === undefined) {
+    watched = new Map();
+    deaths.set(space, watched);
+  }
+  let death = watched.get(name);
+  if (death === undefined) {
+    let tell = (): void => {};
+    death = new Promise((resolve) => {
+      tell = resolve;
+    });
+    watchDeath(space, name, (dead) => {
+      watched.delete(name);
+      if (dead) tell();
+    });
+    watched.set(name, death);
+  }
+  return death;
+}
+
+/** Calls `told` once: true when the port died, false when the name went away first or the task ends. */
+export function watchDeath(space: Space, name: number, told: (dead: boolean) => void): NotificationRequest {
+  return new NotificationRequest(
+    space,
+    name,
+    MACH_NOTIFY_DEAD_NAME,
+    { sync: 1, hold: false },
+    (id) => {
+      // The notification holds one reference on the name.
+      if (id === MACH_NOTIFY_DEAD_NAME) space.deallocate(name);
+      told(id === MACH_NOTIFY_DEAD_NAME);
+    },
+    () => told(false),
+  );
+}
+
+/** See `ReceiveRight.noSenders`. */
+export function noSenders(
+  right: ReceiveRight,
+  options?: { readonly since?: number | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<{ makeSendCount: number }> {
+  return new Promise((resolve, reject) => {
+    const { space, name } = right;
+    const since = options?.since ?? 0;
+    if (typeof since !== "number" || !Number.isInteger(since) || since < 0) {
+      throw new TypeError("since: expected a make-send count");
+    }
+    const signal = options?.signal;
+    if (signal?.aborted) throw signal.reason;
+    const aborted = (): void => {
+      request.cancel();
+      reject(signal?.reason);
+    };
+    const request = new NotificationRequest(
+      space,
+      name,
+      MACH_NOTIFY_NO_SENDERS,
+      { sync: since, hold: true },
+      (id, _kmsg, at) => {
+        signal?.removeEventListener("abort", aborted);
+        if (id === MACH_NOTIFY_NO_SENDERS) resolve({ makeSendCount: space.views.words[at + 8] as number });
+        else reject(errorOf("noSenders", KERN_ABORTED, "the port was destroyed, or asked again"));
+      },
+      (error) => {
+        signal?.removeEventListener("abort", aborted);
+        reject(error);
+      },
+    );
+    signal?.addEventListener("abort", aborted);
+  });
+}
+
+/**
+ * Asks for the receive right back when its holder lets go of it, wherever it is then.
+ *
+ * @param told gets the right; null when the request ended without it
+ * @mach MACH_NOTIFY_PORT_DESTROYED
+ */
+export function portDestroyed(space: Space, name: number, told: (right: ReceiveRight | null) => void): void {
+  new NotificationRequest(
+    space,
+    name,
+    MACH_NOTIFY_PORT_DESTROYED,
+    { sync: 0, hold: false },
+    (id, _kmsg, at) => {
+      if (id !== MACH_NOTIFY_PORT_DESTROYED) {
+        told(null);
+        return;
+      }
+      const right = space.views.words[at + 7] as number;
+      told(isPort(right) ? space.receiver(right) : null);
+    },
+    () => told(null),
+  );
+}

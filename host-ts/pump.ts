@@ -1,0 +1,177 @@
+// Takes every message of a port or set as it comes, in batches: one trap empties the queue, one
+// pending receive waits when it is empty. Reply ports and servers stand on this.
+//
+// To be woken through the event loop takes 10 us and more, so a pump that found something looks again,
+// once a turn, for LINGER_MS before it waits; less and less often where that never pays, as on one core.
+
+import { MACH_IPC_RETRY, MACH_RCV_IN_PROGRESS, MACH_RCV_MSG, MACH_RCV_TIMED_OUT } from "./abi/codes.gen.js";
+import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_local_name } from "./abi/layout.gen.js";
+import { turn } from "#platform";
+import { ANY_SIZE, BATCH } from "./receive.js";
+import type { Space } from "./space.js";
+
+/** Full batches in a row before the event loop gets a turn. */
+const ROUNDS = 4;
+/** How long an empty queue is looked at before a receive waits. */
+const LINGER_MS = 0.05;
+
+/** Who takes the messages. */
+export interface PumpSink {
+  /** Whether a message may come soon. */
+  readonly expectant: boolean;
+  /** One message; takes the kmsg. `port` is the name it was received with. */
+  take(kmsg: number, address: number, port: number): void;
+  /** A batch was taken. */
+  taken(): void;
+  /** Receiving failed for good with this code. */
+  ended(code: number): void;
+}
+
+/** One pending receive and what it leads to. */
+export class Pump {
+  readonly #space: Space;
+  readonly #name: number;
+  readonly #sink: PumpSink;
+  /** Whether the pending receive keeps the event loop alive. */
+  readonly #hold: boolean;
+  readonly #completed: (code: number, kmsg: number) => void;
+  readonly #batch: Uint32Array = new Uint32Array(BATCH * 3);
+  #cookie = -1;
+  #waiter = 0;
+  #stopped = false;
+  /** Lingering that brought nothing, in a row. */
+  #misses = 0;
+  #lingerUntil = 0;
+  readonly #look: () => void = () => this.#lookAgain();
+
+  constructor(space: Space, name: number, sink: PumpSink, hold: boolean) {
+    this.#space = space;
+    this.#name = name;
+    this.#sink = sink;
+    this.#hold = hold;
+    this.#completed = (code, kmsg) => {
+      this.#cookie = -1;
+      this.#wake(code, kmsg);
+    };
+  }
+
+  /** Begins to receive. */
+  start(): void {
+    this.#stopped = false;
+    this.#arm();
+  }
+
+  /** Ends; a message that was handed over already is still taken. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#cookie < 0) return;
+    if (this.#space.core.mach_msg_cancel(this.#waiter) !== 0) return;
+    this.#space.processor.forget(this.#cookie);
+    this.#cookie = -1;
+  }
+
+  #wake(code: number, kmsg: number): void {
+    if (code === 0) {
+      this.#takeOne(kmsg);
+    } else if (code !== MACH_IPC_RETRY) {
+      if (!this.#stopped) this.#sink.ended(code);
+      this.#stopped = true;
+      return;
+    }
+    this.#run();
+  }
+
+  #run(): void {
+    for (let round = 0; round < ROUNDS; round++) {
+      if (this.#stopped) return;
+      const count = this.#takeBatch();
+      if (count < 0) return;
+      if (count < BATCH) {
+        this.#linger();
+        return;
+      }
+    }
+    turn(() => this.#run());
+  }
+
+  #linger(): void {
+    const misses = this.#misses;
+    const pays = misses < 8 || (misses & (misses - 1)) === 0 || (misses & 511) === 0;
+    if (!pays) this.#misses++;
+    if (!pays || !this.#sink.expectant || !this.#space.processor.canBlock) {
+      this.#arm();
+      return;
+    }
+    this.#lingerUntil = performance.now() + LINGER_MS;
+    turn(this.#look);
+  }
+
+  #lookAgain(): void {
+    if (this.#stopped) return;
+    const count = this.#takeBatch();
+    if (count < 0) return;
+    if (count > 0) {
+      this.#misses = 0;
+      if (count === BATCH) this.#run();
+      else this.#linger();
+    } else if (performance.now() < this.#lingerUntil) {
+      turn(this.#look);
+    } else {
+      this.#misses++;
+      this.#arm();
+    }
+  }
+
+  /** Waits for the next message, or takes those that came meanwhile. */
+  #arm(): void {
+    if (this.#stopped) return;
+    const { core, handle, processor } = this.#space;
+    const cookie = processor.expect(this.#completed, this.#hold);
+    const kr = core.mach_msg_receive_async(handle, this.#name, MACH_RCV_MSG, ANY_SIZE, cookie);
+    if (kr === MACH_RCV_IN_PROGRESS) {
+      this.#cookie = cookie;
+      this.#waiter = processor.out(0);
+      return;
+    }
+    processor.forget(cookie);
+    // In a turn of its own: whoever floods the port must not keep everything else from running.
+    const kmsg = kr === 0 ? processor.out(0) : 0;
+    turn(() => this.#wake(kr, kmsg));
+  }
+
+  #takeOne(kmsg: number): void {
+    const views = this.#space.views;
+    const address = views.u32(kmsg + IpcKmsg_ikm_bytes);
+    const port = views.u32(kmsg + IpcKmsg_ikm_local_name);
+    views.reach(address, 24);
+    views.reach(address, views.u32(address + 4));
+    this.#sink.take(kmsg, address, port);
+    this.#sink.taken();
+  }
+
+  /** How many messages there were; negative when receiving failed. */
+  #takeBatch(): number {
+    const { core, handle, processor, views } = this.#space;
+    const kr = core.mach_msg_receive_many(handle, this.#name, MACH_RCV_MSG, BATCH);
+    if (kr === MACH_RCV_TIMED_OUT) return 0;
+    if (kr !== 0) {
+      this.#stopped = true;
+      this.#sink.ended(kr);
+      return -1;
+    }
+    const count = processor.out(0);
+    const from = processor.batch;
+    const batch = this.#batch;
+    for (let i = 0, j = 0; i < count; i++, j += 3) {
+      batch[j] = from[i * 8] as number;
+      batch[j + 1] = from[i * 8 + 1] as number;
+      batch[j + 2] = from[i * 8 + 6] as number;
+      views.reach(batch[j + 1] as number, from[i * 8 + 2] as number);
+    }
+    for (let j = 0; j < count * 3; j += 3) {
+      this.#sink.take(batch[j] as number, batch[j + 1] as number, batch[j + 2] as number);
+    }
+    this.#sink.taken();
+    return count;
+  }
+}

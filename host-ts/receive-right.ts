@@ -1,0 +1,195 @@
+// The right to receive from a port: there is one per port, and it can only be moved.
+
+import {
+  MACH_MSG_TYPE_MAKE_SEND,
+  MACH_PORT_LIMITS_INFO,
+  MACH_PORT_LIMITS_INFO_COUNT,
+  MACH_PORT_QLIMIT_MAX,
+  MACH_PORT_RECEIVE_STATUS,
+  MACH_PORT_RECEIVE_STATUS_COUNT,
+  MACH_PORT_RIGHT_RECEIVE,
+} from "./abi/codes.gen.js";
+import { check } from "./errors.js";
+import { messages } from "./messages.js";
+import type { Message } from "./message.js";
+import { noSenders } from "./notification.js";
+import { PortRight } from "./port-right.js";
+import { receive, receiveSync, tryReceive, tryReceiveMany } from "./receive.js";
+import { SendOnceRight, SendRight } from "./right.js";
+import { makeSendOnce } from "./send-once.js";
+import type { SpaceOwner } from "./space.js";
+import { Space } from "./space.js";
+import type { SyncWait, Wait } from "./wait.js";
+
+/** How a port is made. */
+export interface PortOptions {
+  /** Messages that may wait in the queue before senders wait; default and most 1024. */
+  readonly qlimit?: number | undefined;
+}
+
+/**
+ * A port as its receiver sees it.
+ *
+ * @mach mach_port_status
+ */
+export interface PortStatus {
+  readonly seqno: number;
+  readonly makeSendCount: number;
+  readonly qlimit: number;
+  /** Messages in the queue. */
+  readonly messages: number;
+  readonly sendOnceRights: number;
+  /** Whether any send right exists. */
+  readonly senders: boolean;
+  readonly inSet: boolean;
+  readonly portDestroyedRequested: boolean;
+  readonly noSendersRequested: boolean;
+}
+
+/**
+ * The right to receive from a port; disposing it destroys the port.
+ *
+ * @mach MACH_PORT_RIGHT_RECEIVE
+ */
+export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
+  /** @internal Makes a port in the space of `task`. */
+  static allocate(task: SpaceOwner, options?: PortOptions): ReceiveRight {
+    const qlimit = options?.qlimit ?? MACH_PORT_QLIMIT_MAX;
+    if (typeof qlimit !== "number" || !Number.isInteger(qlimit) || qlimit < 0) {
+      throw new TypeError("qlimit: expected a whole number");
+    }
+    const space = Space.of(task);
+    const { core, handle, self } = space;
+    check("mach_port_allocate", core.mach_port_allocate(handle, self, MACH_PORT_RIGHT_RECEIVE));
+    const right = new ReceiveRight(space, space.processor.out(0));
+    const kr = core.mach_port_set_attributes(
+      handle,
+      self,
+      right.name,
+      MACH_PORT_LIMITS_INFO,
+      qlimit,
+      MACH_PORT_LIMITS_INFO_COUNT,
+    );
+    if (kr !== 0) right[Symbol.dispose]();
+    check("mach_port_set_attributes", kr);
+    return right;
+  }
+
+  /** @internal */
+  constructor(space: Space, name: number) {
+    super(space, name);
+    space.receivers.set(name, this);
+  }
+
+  /**
+   * A new send right to this port.
+   *
+   * @mach MACH_MSG_TYPE_MAKE_SEND
+   */
+  makeSend(): SendRight {
+    const { core, handle, self } = this.space;
+    const name = this.live("makeSend");
+    check("mach_port_insert_right", core.mach_port_insert_right(handle, self, name, name, MACH_MSG_TYPE_MAKE_SEND));
+    return new SendRight(this.space, name);
+  }
+
+  /**
+   * A new send-once right to this port.
+   *
+   * @mach MACH_MSG_TYPE_MAKE_SEND_ONCE
+   */
+  makeSendOnce(): SendOnceRight {
+    return new SendOnceRight(this.space, makeSendOnce(this.space, this.live("makeSendOnce")));
+  }
+
+  /**
+   * Waits for the next message. A message that was handed over already is delivered even when time
+   * is up or the signal aborts.
+   *
+   * @throws MachMsgError MACH_RCV_TIMED_OUT; MACH_RCV_PORT_DIED, MACH_RCV_PORT_CHANGED: destroyed or
+   *   moved while waiting. The signal's reason when it aborted.
+   * @mach mach_msg
+   */
+  receive(wait?: Wait): Promise<Message> {
+    return receive(this, wait);
+  }
+
+  /**
+   * Waits for the next message, blocking this thread.
+   *
+   * @throws MachMsgError as `receive`. MACH_IPC_WOULD_BLOCK: this thread may not block; use `receive`.
+   */
+  receiveSync(wait?: SyncWait): Message {
+    return receiveSync(this.space, this.live("receiveSync"), wait);
+  }
+
+  /** The next message if there is one. */
+  tryReceive(): Message | null {
+    return tryReceive(this.space, this.live("tryReceive"));
+  }
+
+  /** Up to `max` messages that are there, in one trap per 128. */
+  tryReceiveMany(max: number): Message[] {
+    return tryReceiveMany(this.space, this.live("tryReceiveMany"), max);
+  }
+
+  /** Messages as they come; each is the reader's to dispose. Ends when the port is disposed. */
+  [Symbol.asyncIterator](): AsyncIterator<Message> {
+    return messages(this);
+  }
+
+  /**
+   * Resolves when no send right is left; at once if there is none and fewer than `since` (default 0)
+   * were not made. A later call replaces an earlier one, which rejects with KERN_ABORTED.
+   *
+   * @mach MACH_NOTIFY_NO_SENDERS
+   */
+  noSenders(options?: {
+    readonly since?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<{ makeSendCount: number }> {
+    return noSenders(this, options);
+  }
+
+  /**
+   * How the port stands now.
+   *
+   * @mach mach_port_get_attributes
+   */
+  status(): PortStatus {
+    const { core, handle, self, processor } = this.space;
+    check(
+      "mach_port_get_attributes",
+      core.mach_port_get_attributes(
+        handle,
+        self,
+        this.live("status"),
+        MACH_PORT_RECEIVE_STATUS,
+        MACH_PORT_RECEIVE_STATUS_COUNT,
+      ),
+    );
+    return {
+      inSet: processor.out(0) !== 0,
+      seqno: processor.out(1),
+      makeSendCount: processor.out(2),
+      qlimit: processor.out(3),
+      messages: processor.out(4),
+      sendOnceRights: processor.out(5),
+      senders: processor.out(6) !== 0,
+      portDestroyedRequested: processor.out(7) !== 0,
+      noSendersRequested: processor.out(8) !== 0,
+    };
+  }
+
+  protected override release(name: number): void {
+    this.space.destroyReceive(name);
+  }
+
+  protected override given(name: number): void {
+    if (this.space.receivers.get(name) === this) this.space.receivers.delete(name);
+  }
+
+  protected override taken(name: number): void {
+    this.space.receivers.set(name, this);
+  }
+}

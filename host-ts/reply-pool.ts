@@ -1,0 +1,109 @@
+// Reply ports of one task on one thread. All are members of one set with one pending receive, so that
+// a call costs no waiter; what comes in is told apart by the port. A port whose call failed, timed
+// out or was aborted is destroyed, never used again: a late reply would go to the wrong call.
+
+import { KERN_TERMINATED, MACH_PORT_RIGHT_PORT_SET } from "./abi/codes.gen.js";
+import { check, errorOf, type KernError } from "./errors.js";
+import { messageOf } from "./message.js";
+import { Pump, type PumpSink } from "./pump.js";
+import type { Space } from "./space.js";
+
+/** What waits for a message at a reply port. */
+export interface ReplyTaker {
+  /** The message that came; takes the kmsg. The port is no longer this taker's. */
+  reply(kmsg: number, address: number): void;
+  /** None will come. */
+  failed(error: KernError): void;
+}
+
+/** Ports that are kept when nobody uses them. */
+const IDLE_MAX = 1024;
+
+/** The pool. */
+export class ReplyPool implements PumpSink {
+  readonly #space: Space;
+  readonly #idle: number[] = [];
+  readonly #takers: Map<number, ReplyTaker> = new Map();
+  #set = 0;
+  #pump: Pump | null = null;
+  /** Takers that keep the event loop alive. */
+  #held = 0;
+
+  constructor(space: Space) {
+    this.#space = space;
+  }
+
+  get expectant(): boolean {
+    return this.#held > 0;
+  }
+
+  /** A port for one message; `hold` keeps the event loop alive until `release`. */
+  open(taker: ReplyTaker, hold: boolean): number {
+    if (this.#pump === null) this.#start();
+    const port = this.#idle.pop() ?? this.#make();
+    this.#takers.set(port, taker);
+    if (hold && this.#held++ === 0) this.#space.processor.hold();
+    return port;
+  }
+
+  /** The taker has what it waited for, or gave up. */
+  release(): void {
+    if (--this.#held === 0) this.#space.processor.release();
+  }
+
+  /** Destroys the port: nothing is awaited there any more. */
+  drop(port: number): void {
+    if (this.#takers.delete(port)) this.#space.destroyReceive(port);
+  }
+
+  /** The port of a message that was never sent goes back. */
+  unused(port: number): void {
+    if (this.#takers.delete(port)) this.#idle.push(port);
+  }
+
+  close(): void {
+    this.#pump?.stop();
+    this.#pump = null;
+    this.ended(KERN_TERMINATED);
+  }
+
+  take(kmsg: number, address: number, port: number): void {
+    const taker = this.#takers.get(port);
+    if (taker === undefined) {
+      messageOf(this.#space, kmsg)[Symbol.dispose]();
+      return;
+    }
+    this.#takers.delete(port);
+    if (this.#idle.length < IDLE_MAX) this.#idle.push(port);
+    else this.#space.destroyReceive(port);
+    taker.reply(kmsg, address);
+  }
+
+  taken(): void {}
+
+  ended(code: number): void {
+    const takers = [...this.#takers.values()];
+    this.#takers.clear();
+    this.#idle.length = 0;
+    const error = errorOf("mach_msg", code, "reply port");
+    for (const taker of takers) taker.failed(error);
+  }
+
+  #start(): void {
+    const space = this.#space;
+    const { core, handle, self } = space;
+    check("mach_port_allocate", core.mach_port_allocate(handle, self, MACH_PORT_RIGHT_PORT_SET));
+    this.#set = space.processor.out(0);
+    this.#pump = new Pump(space, this.#set, this, false);
+    this.#pump.start();
+  }
+
+  #make(): number {
+    const space = this.#space;
+    const port = space.makeReplyPort();
+    const kr = space.core.mach_port_insert_member(space.handle, space.self, port, this.#set);
+    if (kr !== 0) space.destroyReceive(port);
+    check("mach_port_insert_member", kr);
+    return port;
+  }
+}

@@ -1,0 +1,99 @@
+// What one task on one thread needs to send and receive: the kernel's calls, the memory's views, the
+// receive rights by name, the thread's reply ports. One per Task object; every right holds it.
+
+import { KERN_RESOURCE_SHORTAGE, MACH_PORT_RIGHT_RECEIVE } from "./abi/codes.gen.js";
+import type { Core } from "./core.js";
+import { KernError } from "./errors.js";
+import type { Views } from "./memory/views.js";
+import { Outbox } from "./outbox.js";
+import type { Processor } from "./processor.js";
+import type { PendingReceive } from "./receive.js";
+import { ReceiveRight } from "./receive-right.js";
+import { ReplyPool } from "./reply-pool.js";
+
+/** What a space needs of its task. */
+export interface SpaceOwner {
+  /** The task handle that every call takes. */
+  readonly handle: number;
+  /** Name of the task's own port. */
+  readonly self: number;
+  readonly processor: Processor;
+}
+
+const spaces: WeakMap<SpaceOwner, Space> = new WeakMap();
+
+/** One task as seen from one thread. */
+export class Space {
+  readonly processor: Processor;
+  readonly core: Core;
+  readonly views: Views;
+  readonly handle: number;
+  readonly self: number;
+  /** Receive rights of this task that have an object, by name. */
+  readonly receivers: Map<number, ReceiveRight> = new Map();
+  /** Asynchronous sends that wait for room, by destination; absent is none. */
+  readonly pendingSends: Map<number, number> = new Map();
+  /** Records of receives that ended. */
+  readonly idleReceives: PendingReceive[] = [];
+  readonly outbox: Outbox;
+  readonly replies: ReplyPool;
+  #replyPort = 0;
+
+  /** The space of `task`; made at the first use. */
+  static of(task: SpaceOwner): Space {
+    let space = spaces.get(task);
+    if (space === undefined) {
+      space = new Space(task);
+      spaces.set(task, space);
+    }
+    return space;
+  }
+
+  private constructor(task: SpaceOwner) {
+    this.processor = task.processor;
+    this.core = task.processor.core;
+    this.views = task.processor.views;
+    this.handle = task.handle;
+    this.self = task.self;
+    this.outbox = new Outbox(this);
+    this.replies = new ReplyPool(this);
+  }
+
+  /** The receive right called `name`; made when only the kernel knows of it. */
+  receiver(name: number): ReceiveRight {
+    return this.receivers.get(name) ?? new ReceiveRight(this, name);
+  }
+
+  /** This thread's reply port for blocking calls. */
+  replyPort(): number {
+    if (this.#replyPort === 0) this.#replyPort = this.makeReplyPort();
+    return this.#replyPort;
+  }
+
+  /** Destroys the reply port, since a late reply might still come to it. */
+  dropReplyPort(): void {
+    const name = this.#replyPort;
+    this.#replyPort = 0;
+    if (name !== 0) this.destroyReceive(name);
+  }
+
+  makeReplyPort(): number {
+    const name = this.core.mach_reply_port(this.handle) >>> 0;
+    if (name === 0) throw new KernError("mach_reply_port", KERN_RESOURCE_SHORTAGE);
+    return name;
+  }
+
+  destroyReceive(name: number): void {
+    this.core.mach_port_mod_refs(this.handle, this.self, name, MACH_PORT_RIGHT_RECEIVE, -1);
+  }
+
+  deallocate(name: number): void {
+    this.core.mach_port_deallocate(this.handle, this.self, name);
+  }
+
+  /** Before the task ends: pending calls are told, nothing keeps the event loop alive any more. */
+  close(): void {
+    this.outbox.close();
+    this.replies.close();
+  }
+}

@@ -1,0 +1,133 @@
+// A task: a name space of its own, the rights in it, and its place on this thread. What its methods
+// make lives in the files of rights; this one holds them together.
+
+import { KERN_SUCCESS, KERN_TERMINATED } from "./abi/codes.gen.js";
+import { Bootstrap } from "./bootstrap/bootstrap.js";
+import { KernError } from "./errors.js";
+import { PortSet } from "./port-set.js";
+import type { Processor } from "./processor.js";
+import { ReceiveRight } from "./receive-right.js";
+import type { Right } from "./right.js";
+import { Space } from "./space.js";
+import { attachSpawned } from "./worker/attach.js";
+
+/** Limits of a task; absent: none of its own. A refusal is `KERN_RESOURCE_SHORTAGE`. */
+export interface Quota {
+  /** Ports and port sets that it may hold the receive right of. */
+  readonly ports?: number;
+  /** Bytes of messages that it has sent and nobody has received yet. */
+  readonly kmsgBytes?: number;
+  /** Bytes of out-of-line memory. */
+  readonly memoryBytes?: number;
+}
+
+/** What a task is made of. */
+export interface TaskParts {
+  readonly name: string;
+  readonly processor: Processor;
+  readonly handle: number;
+  readonly rights?: Record<string, Right>;
+  readonly data?: unknown;
+  /** Makes sure that somebody serves the bootstrap port. */
+  readonly startBootstrap?: () => void;
+  /** What else ends with the task. */
+  readonly disposed?: (task: Task) => void;
+}
+
+/**
+ * A task on this thread.
+ *
+ * @mach task_t
+ */
+export class Task implements Disposable {
+  readonly name: string;
+  /** What the spawner handed over, by the names it chose. */
+  readonly rights: Record<string, Right>;
+  /** What the spawner passed as `data`, cloned. */
+  readonly data: unknown;
+  /** @internal The number that every trap takes first. */
+  readonly handle: number;
+  /** @internal Name of the task's own port in its own space. */
+  readonly self: number;
+  /** @internal */
+  readonly processor: Processor;
+  readonly #startBootstrap: () => void;
+  readonly #whenDisposed: (task: Task) => void;
+  #bootstrap: Bootstrap | undefined;
+  #disposed = false;
+
+  /**
+   * The task of this worker, as its spawner made it. Every call gives the same task.
+   *
+   * @throws KernError `KERN_NOT_SUPPORTED` on a thread that nobody can have spawned.
+   * @mach mach_task_self
+   */
+  static self(): Promise<Task> {
+    return attachSpawned((parts) => new Task(parts));
+  }
+
+  /** @internal Kernel makes tasks. */
+  constructor(parts: TaskParts) {
+    this.name = parts.name;
+    this.processor = parts.processor;
+    this.handle = parts.handle;
+    this.rights = parts.rights ?? {};
+    this.data = parts.data;
+    this.#startBootstrap = parts.startBootstrap ?? (() => {});
+    this.#whenDisposed = parts.disposed ?? (() => {});
+    this.self = parts.processor.core.mach_task_self(parts.handle) >>> 0;
+    if (this.self === 0) throw new KernError("mach_task_self", KERN_TERMINATED);
+  }
+
+  /** The naming service that this task was born with. */
+  get bootstrap(): Bootstrap {
+    if (!this.#bootstrap) {
+      this.#startBootstrap();
+      this.#bootstrap = new Bootstrap(this);
+    }
+    return this.#bootstrap;
+  }
+
+  /**
+   * Makes a port and its receive right.
+   *
+   * @param options.qlimit messages that wait in its queue before senders have to; 1024 by default and at most
+   * @throws KernError `KERN_RESOURCE_SHORTAGE`: out of memory or quota. `KERN_INVALID_VALUE`: qlimit above 1024.
+   * @mach mach_port_allocate
+   */
+  allocatePort(options?: { qlimit?: number }): ReceiveRight {
+    return ReceiveRight.allocate(this, options);
+  }
+
+  /**
+   * Makes a port set with the given members.
+   *
+   * @mach mach_port_allocate, mach_port_insert_member
+   */
+  allocatePortSet(members?: Iterable<ReceiveRight>): PortSet {
+    return PortSet.allocate(this, members);
+  }
+
+  /** True once the task was disposed here. */
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /**
+   * Terminates the task: its rights are released, its ports die, its peers are told.
+   *
+   * @mach task_terminate
+   */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    try {
+      Space.of(this).close();
+      const kr = this.processor.core.task_terminate(this.handle);
+      if (kr === KERN_SUCCESS) this.processor.drain();
+      this.#whenDisposed(this);
+    } catch {
+      // The kernel is gone, and the task with it.
+    }
+  }
+}

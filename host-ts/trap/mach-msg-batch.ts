@@ -1,0 +1,137 @@
+// Many small messages in one trap. The caller's buffer is cut into slots of equal size, one message
+// in each, from its slot's first byte. Not Mach's: Mach has no such call.
+
+import {
+  MACH_MSG_SUCCESS,
+  MACH_RCV_INVALID_DATA,
+  MACH_RCV_TOO_LARGE,
+  MACH_SEND_INVALID_DATA,
+  MACH_SEND_MSG_TOO_SMALL,
+  MSGH_BASE_BYTES,
+  MSGH_DESCRIPTOR_BYTES,
+  MSGH_HEADER_BYTES,
+  MSGH_SIZE,
+} from "../abi/codes.gen.js";
+import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../abi/layout.gen.js";
+import type { Task } from "../task.js";
+import { buffer, u32, word } from "./arguments.js";
+import { destroyReceived } from "./destroy.js";
+import { type MessageCopier, wordIn } from "./message-copy.js";
+
+/** Batches. Neither call has a send-and-receive form. */
+export interface MachMsgBatchTraps {
+  /**
+   * Sends the messages in the first `count` slots of `msgs`, in order, each as long as its own
+   * `msgh_size` says, at most 256 at once. Stops at the first that fails and returns its code;
+   * `sent[0]` holds how many were sent. What a failed send writes back is in that message's slot.
+   */
+  mach_msg_send_many(
+    msgs: Uint8Array,
+    option: number,
+    count: number,
+    slot_size: number,
+    timeout: number,
+    sent: Uint32Array,
+  ): number;
+  /**
+   * Receives what is queued at `rcv_name`, one message (with trailer) a slot, as many as there are
+   * slots in `msgs`, at most 128. Never waits: `MACH_RCV_TIMED_OUT` when there is none.
+   * `received[0]` holds how many. A message that does not fit its slot is destroyed: its slot gets
+   * the header alone, its remote port 0, and the code is `MACH_RCV_TOO_LARGE`.
+   */
+  mach_msg_receive_many(
+    msgs: Uint8Array,
+    option: number,
+    slot_size: number,
+    rcv_name: number,
+    received: Uint32Array,
+  ): number;
+}
+
+/** Words of one received message in the batch: kmsg, address, bytes, and five that level 1 finds in the trailer. */
+const RECEIVED_WORDS = 8;
+
+/** How many descriptors a message says it has, bounded by what fits. */
+export function descriptorsIn(msg: Uint8Array, at: number, size: number): number {
+  if (((msg[at + 3] as number) & 0x80) === 0 || size < MSGH_BASE_BYTES) return 0;
+  const said = wordIn(msg, at + MSGH_HEADER_BYTES);
+  return Math.min(said, Math.floor((size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES));
+}
+
+/** Binds the calls to `self`. */
+export function machMsgBatchTraps(self: Task, into: MessageCopier, from: MessageCopier): MachMsgBatchTraps {
+  const { processor, handle } = self;
+  const { core, outWords: out, batch } = processor;
+  const kmsgs = new Uint32Array(SEND_MANY_MAX);
+
+  /** Copies messages into kmsgs until one is refused; returns how many, and why the next was not. */
+  function prepare(msgs: Uint8Array, count: number, slot: number): { prepared: number; why: number } {
+    for (let i = 0; i < count; i++) {
+      const at = i * slot;
+      if (at + MSGH_HEADER_BYTES > msgs.length) return { prepared: i, why: MACH_SEND_INVALID_DATA };
+      const size = wordIn(msgs, at + MSGH_SIZE);
+      if (size < MSGH_HEADER_BYTES || (size & 3) !== 0) return { prepared: i, why: MACH_SEND_MSG_TOO_SMALL };
+      if (size > slot || at + size > msgs.length) return { prepared: i, why: MACH_SEND_INVALID_DATA };
+      const kmsg = core.mach_msg_prepare(handle, size, descriptorsIn(msgs, at, size)) >>> 0;
+      if (kmsg === 0) return { prepared: i, why: out[1] as number };
+      into.in(msgs, at, size, out[0] as number);
+      kmsgs[i] = kmsg;
+      batch[i * 2] = kmsg;
+      batch[i * 2 + 1] = size;
+    }
+    return { prepared: count, why: MACH_MSG_SUCCESS };
+  }
+
+  return {
+    mach_msg_send_many(msgs, option, count, slot_size, timeout, sent) {
+      buffer("msgs", msgs);
+      u32("option", option);
+      u32("count", count);
+      u32("slot_size", slot_size);
+      u32("timeout", timeout);
+      word("sent", sent);
+      sent[0] = 0;
+      const { prepared, why } = prepare(msgs, Math.min(count, SEND_MANY_MAX), slot_size);
+      if (prepared === 0) return why;
+      const code = core.mach_msg_send_many(handle, prepared, option, timeout) >>> 0;
+      if (code === MACH_MSG_SUCCESS) {
+        sent[0] = prepared;
+        return why;
+      }
+      const done = out[0] as number;
+      const bytes = out[2] as number;
+      if (bytes !== 0 && bytes <= slot_size) from.out(out[1] as number, bytes, msgs, done * slot_size);
+      for (let i = done; i < prepared; i++) core.mach_msg_release(kmsgs[i] as number);
+      sent[0] = done;
+      return code;
+    },
+    mach_msg_receive_many(msgs, option, slot_size, rcv_name, received) {
+      buffer("msgs", msgs);
+      u32("option", option);
+      u32("slot_size", slot_size);
+      u32("rcv_name", rcv_name);
+      word("received", received);
+      received[0] = 0;
+      const slots = slot_size < MSGH_HEADER_BYTES ? 0 : Math.floor(msgs.length / slot_size);
+      if (slots === 0) return MACH_RCV_INVALID_DATA;
+      let code = core.mach_msg_receive_many(handle, rcv_name, option, Math.min(slots, RECEIVE_MANY_MAX)) >>> 0;
+      if (code !== MACH_MSG_SUCCESS) return code;
+      const count = out[0] as number;
+      for (let i = 0; i < count; i++) {
+        const address = batch[i * RECEIVED_WORDS + 1] as number;
+        const bytes = batch[i * RECEIVED_WORDS + 2] as number;
+        if (bytes > slot_size) {
+          destroyReceived(self, address);
+          from.out(address, MSGH_HEADER_BYTES, msgs, i * slot_size);
+          msgs.fill(0, i * slot_size + 8, i * slot_size + 12);
+          code = MACH_RCV_TOO_LARGE;
+        } else {
+          from.out(address, bytes, msgs, i * slot_size);
+        }
+        core.mach_msg_release(batch[i * RECEIVED_WORDS] as number);
+      }
+      received[0] = count;
+      return code;
+    },
+  };
+}

@@ -1,0 +1,181 @@
+// mach_msg and its kin, bound to one task. A message lies in the caller's buffer; it is copied into
+// a kmsg that the kernel lends, and out of the one that it delivers. Nothing is allocated for a
+// small message.
+
+import {
+  MACH_MSG_SIZE_MAX,
+  MACH_MSG_SUCCESS,
+  MACH_RCV_INVALID_DATA,
+  MACH_RCV_LARGE,
+  MACH_RCV_LARGE_IDENTITY,
+  MACH_RCV_MSG,
+  MACH_RCV_TOO_LARGE,
+  MACH_SEND_INVALID_DATA,
+  MACH_SEND_MSG,
+  MACH_SEND_MSG_TOO_SMALL,
+  MACH_SEND_TOO_LARGE,
+  MSGH_HEADER_BYTES,
+  MSGH_LOCAL_PORT,
+  MSGH_SIZE,
+} from "../abi/codes.gen.js";
+import type { Task } from "../task.js";
+import { buffer, u32 } from "./arguments.js";
+import { destroyReceived } from "./destroy.js";
+import { MessageCopier, setWordIn, wordIn } from "./message-copy.js";
+import { descriptorsIn, type MachMsgBatchTraps, machMsgBatchTraps } from "./mach-msg-batch.js";
+
+/** The message call. Sizes are bytes, `timeout` is milliseconds and counts with the `*_TIMEOUT` options. */
+export interface MachMsgTraps extends MachMsgBatchTraps {
+  mach_msg(
+    msg: Uint8Array,
+    option: number,
+    send_size: number,
+    rcv_size: number,
+    rcv_name: number,
+    timeout: number,
+    notify: number,
+  ): number;
+  /** As `mach_msg`, receiving into `rcv_msg`; null: into `msg`. `rcv_limit` is ignored, as in Mach. */
+  mach_msg_overwrite(
+    msg: Uint8Array,
+    option: number,
+    send_size: number,
+    rcv_size: number,
+    rcv_name: number,
+    timeout: number,
+    notify: number,
+    rcv_msg: Uint8Array | null,
+    rcv_limit: number,
+  ): number;
+  /** Sends the message in `msg`, as long as its header's `msgh_size` says. */
+  mach_msg_send(msg: Uint8Array): number;
+  /** Receives from the header's `msgh_local_port` into `msg`, up to the header's `msgh_size`. */
+  mach_msg_receive(msg: Uint8Array): number;
+}
+
+/** Codes of the send half; above them are those of the receive half. */
+const SEND_CODES = 0x10000000;
+const RECEIVE_CODES = 0x10004000;
+
+/** Binds the calls to `self`. */
+export function machMsgTraps(self: Task): MachMsgTraps {
+  const { processor, handle } = self;
+  const { core, outWords: out } = processor;
+  const sent = new MessageCopier(processor.views);
+  const received = new MessageCopier(processor.views);
+
+  function message(
+    msg: Uint8Array,
+    option: number,
+    send_size: number,
+    rcv_size: number,
+    rcv_name: number,
+    timeout: number,
+    notify: number,
+    rcv_msg: Uint8Array,
+  ): number {
+    if (processor.orphan !== 0) processor.releaseOrphan();
+    let kmsg = 0;
+    try {
+      if ((option & MACH_SEND_MSG) !== 0) {
+        if (send_size < MSGH_HEADER_BYTES || (send_size & 3) !== 0) return MACH_SEND_MSG_TOO_SMALL;
+        if (send_size > MACH_MSG_SIZE_MAX) return MACH_SEND_TOO_LARGE;
+        if (send_size > msg.length) return MACH_SEND_INVALID_DATA;
+        const complex = ((msg[3] as number) & 0x80) !== 0;
+        kmsg = core.mach_msg_prepare(handle, send_size, complex ? descriptorsIn(msg, 0, send_size) : 0) >>> 0;
+        if (kmsg === 0) return out[1] as number;
+        sent.in(msg, 0, send_size, out[0] as number);
+      }
+      const code = core.mach_msg_trap(handle, kmsg, option, send_size, rcv_size, rcv_name, timeout, notify);
+      if (code !== MACH_MSG_SUCCESS) return failed(code, kmsg, msg, option, rcv_size, rcv_msg);
+      return (option & MACH_RCV_MSG) !== 0 ? delivered(code, rcv_msg) : code;
+    } catch (error) {
+      // No call here either: the stack may be exhausted. The next message gives the kmsg back.
+      if (kmsg !== 0) processor.orphan = kmsg;
+      throw error;
+    }
+  }
+
+  /** Copies out what the receive half delivered, and gives the kmsg back. */
+  function delivered(code: number, rcv_msg: Uint8Array): number {
+    const kmsg = out[0] as number;
+    if (kmsg === 0) return code;
+    const address = out[1] as number;
+    const bytes = out[2] as number;
+    if (bytes > rcv_msg.length) {
+      destroyReceived(self, address);
+      core.mach_msg_release(kmsg);
+      return MACH_RCV_INVALID_DATA;
+    }
+    received.out(address, bytes, rcv_msg, 0);
+    core.mach_msg_release(kmsg);
+    return code;
+  }
+
+  function failed(
+    code: number,
+    kmsg: number,
+    msg: Uint8Array,
+    option: number,
+    rcv_size: number,
+    rcv_msg: Uint8Array,
+  ): number {
+    const kr = code >>> 0;
+    if (kmsg !== 0 && (kr < RECEIVE_CODES || out[0] === kmsg)) {
+      // The send half failed: the kmsg is still ours, and holds what is to be written back, if anything.
+      const bytes = kr >= SEND_CODES ? (out[2] as number) : 0;
+      if (bytes !== 0 && bytes <= msg.length) sent.out(out[1] as number, bytes, msg, 0);
+      core.mach_msg_release(kmsg);
+      return kr;
+    }
+    if (kr < RECEIVE_CODES) return kr;
+    if (kr === MACH_RCV_TOO_LARGE && (option & MACH_RCV_LARGE) !== 0) return tooLarge(kr, option, rcv_size, rcv_msg);
+    return delivered(kr, rcv_msg);
+  }
+
+  /** The message stays queued: only its size, and on request its port's name, are written. */
+  function tooLarge(kr: number, option: number, rcv_size: number, rcv_msg: Uint8Array): number {
+    const identity = (option & MACH_RCV_LARGE_IDENTITY) !== 0 && rcv_size >= MSGH_LOCAL_PORT + 4;
+    const touched = identity ? MSGH_LOCAL_PORT + 4 : rcv_size >= MSGH_SIZE + 4 ? MSGH_SIZE + 4 : 0;
+    if (touched > rcv_msg.length) return MACH_RCV_INVALID_DATA;
+    if (touched !== 0) setWordIn(rcv_msg, MSGH_SIZE, out[3] as number);
+    if (identity) setWordIn(rcv_msg, MSGH_LOCAL_PORT, out[6] as number);
+    return kr;
+  }
+
+  return {
+    mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout, notify) {
+      buffer("msg", msg);
+      u32("option", option);
+      u32("send_size", send_size);
+      u32("rcv_size", rcv_size);
+      u32("rcv_name", rcv_name);
+      u32("timeout", timeout);
+      u32("notify", notify);
+      return message(msg, option, send_size, rcv_size, rcv_name, timeout, notify, msg);
+    },
+    mach_msg_overwrite(msg, option, send_size, rcv_size, rcv_name, timeout, notify, rcv_msg, rcv_limit) {
+      buffer("msg", msg);
+      u32("option", option);
+      u32("send_size", send_size);
+      u32("rcv_size", rcv_size);
+      u32("rcv_name", rcv_name);
+      u32("timeout", timeout);
+      u32("notify", notify);
+      if (rcv_msg !== null) buffer("rcv_msg", rcv_msg);
+      u32("rcv_limit", rcv_limit);
+      return message(msg, option, send_size, rcv_size, rcv_name, timeout, notify, rcv_msg ?? msg);
+    },
+    mach_msg_send(msg) {
+      buffer("msg", msg);
+      if (msg.length < MSGH_HEADER_BYTES) return MACH_SEND_INVALID_DATA;
+      return message(msg, MACH_SEND_MSG, wordIn(msg, MSGH_SIZE), 0, 0, 0, 0, msg);
+    },
+    mach_msg_receive(msg) {
+      buffer("msg", msg);
+      if (msg.length < MSGH_HEADER_BYTES) return MACH_RCV_INVALID_DATA;
+      return message(msg, MACH_RCV_MSG, 0, wordIn(msg, MSGH_SIZE), wordIn(msg, MSGH_LOCAL_PORT), 0, 0, msg);
+    },
+    ...machMsgBatchTraps(self, sent, received),
+  };
+}

@@ -1,0 +1,214 @@
+// Calls on names and rights (mach/mach_port.h), bound to one task. Thin: check JavaScript types,
+// trap, store the out words on success.
+
+import { KERN_SUCCESS, MACH_PORT_LIMITS_INFO } from "../abi/codes.gen.js";
+import type { Task } from "../task.js";
+import { i32, type Out, out, u32, word } from "./arguments.js";
+
+/** The `mach_port_*` calls. `task` is the name of a task port; 0 codes mean `KERN_SUCCESS`. */
+export interface MachPortTraps {
+  mach_port_allocate(task: number, right: number, name: Uint32Array): number;
+  mach_port_allocate_name(task: number, right: number, name: number): number;
+  mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
+  mach_port_deallocate(task: number, name: number): number;
+  mach_port_destroy(task: number, name: number): number;
+  mach_port_mod_refs(task: number, name: number, right: number, delta: number): number;
+  mach_port_get_refs(task: number, name: number, right: number, refs: Uint32Array): number;
+  mach_port_type(task: number, name: number, ptype: Uint32Array): number;
+  mach_port_names(task: number, names: Out<Uint32Array>, types: Out<Uint32Array>): number;
+  mach_port_request_notification(
+    task: number,
+    name: number,
+    msgid: number,
+    sync: number,
+    notify: number,
+    notifyPoly: number,
+    previous: Uint32Array,
+  ): number;
+  /** `count` holds how many words `info` has room for, and afterwards how many were stored. */
+  mach_port_get_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: Uint32Array): number;
+  mach_port_set_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: number): number;
+  mach_port_set_seqno(task: number, name: number, seqno: number): number;
+  mach_port_set_mscount(task: number, name: number, mscount: number): number;
+  mach_port_get_context(task: number, name: number, context: Uint32Array): number;
+  mach_port_set_context(task: number, name: number, context: number): number;
+  mach_port_move_member(task: number, member: number, after: number): number;
+  mach_port_insert_member(task: number, name: number, pset: number): number;
+  mach_port_extract_member(task: number, name: number, pset: number): number;
+  mach_port_get_set_status(task: number, name: number, members: Out<Uint32Array>): number;
+}
+
+/** The last word of the results holds how many words an attribute has. */
+const COUNT_OUT = 15;
+
+/** Binds the calls to `self`, in whose space every name means what it means. */
+export function machPortTraps(self: Task): MachPortTraps {
+  const { processor, handle } = self;
+  const { core, views } = processor;
+
+  /** Stores the first result in `into` if the call succeeded. */
+  function result(kr: number, into: Uint32Array): number {
+    if (kr === KERN_SUCCESS) into[0] = processor.out(0);
+    return kr;
+  }
+
+  /** Takes an array out of the message that the kernel put it in. */
+  function array(part: number): Uint32Array {
+    const count = processor.out(2);
+    return views.copyWords(processor.out(1) + part * count * 4, count);
+  }
+
+  function releaseArrays(): void {
+    const kmsg = processor.out(0);
+    if (kmsg !== 0) core.mach_msg_release(kmsg);
+  }
+
+  return {
+    mach_port_allocate(task, right, name) {
+      u32("task", task);
+      u32("right", right);
+      word("name", name);
+      return result(core.mach_port_allocate(handle, task, right), name);
+    },
+    mach_port_allocate_name(task, right, name) {
+      u32("task", task);
+      u32("right", right);
+      u32("name", name);
+      return core.mach_port_allocate_name(handle, task, right, name);
+    },
+    mach_port_insert_right(task, name, poly, polyPoly) {
+      u32("task", task);
+      u32("name", name);
+      u32("poly", poly);
+      u32("polyPoly", polyPoly);
+      return core.mach_port_insert_right(handle, task, name, poly, polyPoly);
+    },
+    mach_port_deallocate(task, name) {
+      u32("task", task);
+      u32("name", name);
+      return core.mach_port_deallocate(handle, task, name);
+    },
+    mach_port_destroy(task, name) {
+      u32("task", task);
+      u32("name", name);
+      return core.mach_port_destroy(handle, task, name);
+    },
+    mach_port_mod_refs(task, name, right, delta) {
+      u32("task", task);
+      u32("name", name);
+      u32("right", right);
+      i32("delta", delta);
+      return core.mach_port_mod_refs(handle, task, name, right, delta);
+    },
+    mach_port_get_refs(task, name, right, refs) {
+      u32("task", task);
+      u32("name", name);
+      u32("right", right);
+      word("refs", refs);
+      return result(core.mach_port_get_refs(handle, task, name, right), refs);
+    },
+    mach_port_type(task, name, ptype) {
+      u32("task", task);
+      u32("name", name);
+      word("ptype", ptype);
+      return result(core.mach_port_type(handle, task, name), ptype);
+    },
+    mach_port_names(task, names, types) {
+      u32("task", task);
+      out("names", names);
+      out("types", types);
+      const kr = core.mach_port_names(handle, task);
+      if (kr !== KERN_SUCCESS) return kr;
+      names.value = array(0);
+      types.value = array(1);
+      releaseArrays();
+      return kr;
+    },
+    mach_port_request_notification(task, name, msgid, sync, notify, notifyPoly, previous) {
+      u32("task", task);
+      u32("name", name);
+      u32("msgid", msgid);
+      u32("sync", sync);
+      u32("notify", notify);
+      u32("notifyPoly", notifyPoly);
+      word("previous", previous);
+      return result(core.mach_port_request_notification(handle, task, name, msgid, sync, notify, notifyPoly), previous);
+    },
+    mach_port_get_attributes(task, name, flavor, info, count) {
+      u32("task", task);
+      u32("name", name);
+      u32("flavor", flavor);
+      if (!(info instanceof Uint32Array)) word("info", info);
+      word("count", count);
+      const room = Math.min(count[0] as number, info.length);
+      const kr = core.mach_port_get_attributes(handle, task, name, flavor, room);
+      if (kr !== KERN_SUCCESS) return kr;
+      const words = Math.min(processor.out(COUNT_OUT), room);
+      for (let i = 0; i < words; i++) info[i] = processor.out(i);
+      count[0] = words;
+      return kr;
+    },
+    mach_port_set_attributes(task, name, flavor, info, count) {
+      u32("task", task);
+      u32("name", name);
+      u32("flavor", flavor);
+      if (!(info instanceof Uint32Array)) word("info", info);
+      u32("count", count);
+      const words = Math.min(count, info.length);
+      const value = flavor === MACH_PORT_LIMITS_INFO && words > 0 ? (info[0] as number) : 0;
+      return core.mach_port_set_attributes(handle, task, name, flavor, value, words);
+    },
+    mach_port_set_seqno(task, name, seqno) {
+      u32("task", task);
+      u32("name", name);
+      u32("seqno", seqno);
+      return core.mach_port_set_seqno(handle, task, name, seqno);
+    },
+    mach_port_set_mscount(task, name, mscount) {
+      u32("task", task);
+      u32("name", name);
+      u32("mscount", mscount);
+      return core.mach_port_set_mscount(handle, task, name, mscount);
+    },
+    mach_port_get_context(task, name, context) {
+      u32("task", task);
+      u32("name", name);
+      word("context", context);
+      return result(core.mach_port_get_context(handle, task, name), context);
+    },
+    mach_port_set_context(task, name, context) {
+      u32("task", task);
+      u32("name", name);
+      u32("context", context);
+      return core.mach_port_set_context(handle, task, name, context);
+    },
+    mach_port_move_member(task, member, after) {
+      u32("task", task);
+      u32("member", member);
+      u32("after", after);
+      return core.mach_port_move_member(handle, task, member, after);
+    },
+    mach_port_insert_member(task, name, pset) {
+      u32("task", task);
+      u32("name", name);
+      u32("pset", pset);
+      return core.mach_port_insert_member(handle, task, name, pset);
+    },
+    mach_port_extract_member(task, name, pset) {
+      u32("task", task);
+      u32("name", name);
+      u32("pset", pset);
+      return core.mach_port_extract_member(handle, task, name, pset);
+    },
+    mach_port_get_set_status(task, name, members) {
+      u32("task", task);
+      u32("name", name);
+      out("members", members);
+      const kr = core.mach_port_get_set_status(handle, task, name);
+      if (kr !== KERN_SUCCESS) return kr;
+      members.value = array(0);
+      releaseArrays();
+      return kr;
+    },
+  };
+}

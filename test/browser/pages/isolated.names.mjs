@@ -1,0 +1,13 @@
+/** What isolated.mjs checks, in order. */
+export const checks = [
+  "the kernel boots with shared memory",
+  "a spawned worker is found by the name it checked in",
+  "a typed call is answered while the window awaits it",
+  "a call that would block the window is refused",
+  "rights travel from the window to a worker and back",
+  "a worker blocks in a call to another worker",
+  "a call to a worker that is terminated while it waits rejects with MIG_SERVER_DIED",
+  "a call to a worker that is terminated while it loops rejects with MIG_SERVER_DIED",
+  "a call to a worker that closes itself rejects with MIG_SERVER_DIED",
+  "the kernel closes",
+];

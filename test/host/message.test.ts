@@ -1,0 +1,121 @@
+// Goal: what was sent is what is read, of any size, in place until disposed. Method: one thread.
+
+import { expect, test } from "vitest";
+import { Kernel, move } from "mach-ipc";
+import { live, thrown, warmUp } from "./lib.js";
+
+test.each([0, 1, 2, 3, 4, 5, 100, 1000, 4000, 4096, 5000, 65_536, 1_000_000])(
+  "a body of %i bytes arrives as it is",
+  async (bytes) => {
+    await using kernel = await Kernel.boot();
+    const before = live(kernel);
+    const port = kernel.task.allocatePort();
+    const right = port.makeSend();
+    const body = Uint8Array.from({ length: bytes }, (_, index) => (index * 31 + bytes) & 0xff);
+    right.sendSync({ id: -7, body });
+    right.sendSync({
+      id: 8,
+      bodyBytes: bytes,
+      body: (view) => {
+        expect(view.length).toBe(bytes);
+        expect(view.every((byte) => byte === 0)).toBe(true);
+        view.set(body);
+      },
+      rights: [right],
+    });
+    for (const id of [-7, 8]) {
+      const message = port.receiveSync({ timeout: 1000 });
+      expect(message.id).toBe(id);
+      expect(message.body.length).toBe(bytes);
+      expect(Buffer.compare(message.body, body)).toBe(0);
+      expect(message.rights.length).toBe(id === 8 ? 1 : 0);
+      for (const carried of message.rights) carried[Symbol.dispose]();
+      message[Symbol.dispose]();
+    }
+    right[Symbol.dispose]();
+    port[Symbol.dispose]();
+    expect(live(kernel)).toEqual(before);
+  },
+);
+
+test("every use of a disposed message throws", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort();
+  port.makeSend().sendSync({ id: 1, body: new Uint8Array(8) });
+  const message = port.receiveSync({ timeout: 1000 });
+  message[Symbol.dispose]();
+  message[Symbol.dispose]();
+  for (const use of [
+    () => message.id,
+    () => message.body,
+    () => message.rights,
+    () => message.seqno,
+    () => message.reply,
+  ]) {
+    expect(thrown(use).code).toBe("KERN_INVALID_NAME");
+  }
+});
+
+test("a message answers its sender once", async () => {
+  await using kernel = await Kernel.boot();
+  warmUp(kernel);
+  const before = live(kernel);
+  const [service, back] = [kernel.task.allocatePort(), kernel.task.allocatePort()];
+  const right = service.makeSend();
+  right.sendSync({ id: 5, reply: back.makeSendOnce() });
+  const request = service.receiveSync({ timeout: 1000 });
+  request.respond({ body: new Uint8Array([1, 2, 3]) });
+  expect(thrown(() => request.respond({})).code).toBe("KERN_INVALID_NAME");
+  request[Symbol.dispose]();
+  const answer = back.receiveSync({ timeout: 1000 });
+  expect([answer.id, [...answer.body]]).toEqual([105, [1, 2, 3]]);
+  answer[Symbol.dispose]();
+  right.sendSync({ id: 6 });
+  const plain = service.receiveSync({ timeout: 1000 });
+  expect(plain.reply).toBeNull();
+  expect(thrown(() => plain.respond({})).code).toBe("MACH_SEND_INVALID_REPLY");
+  plain[Symbol.dispose]();
+  for (const owned of [right, service, back]) owned[Symbol.dispose]();
+  expect(live(kernel)).toEqual(before);
+});
+
+test("a request that is disposed unanswered tells the caller", async () => {
+  await using kernel = await Kernel.boot();
+  const service = kernel.task.allocatePort();
+  const right = service.makeSend();
+  const call = right.call({ id: 1 });
+  const request = await service.receive({ timeout: 1000 });
+  request[Symbol.dispose]();
+  await expect(call).rejects.toMatchObject({ code: "MIG_SERVER_DIED" });
+});
+
+test("a reply right that was taken out outlives its message", async () => {
+  await using kernel = await Kernel.boot();
+  const service = kernel.task.allocatePort();
+  const right = service.makeSend();
+  const call = right.call({ id: 1 });
+  const request = await service.receive({ timeout: 1000 });
+  const { reply } = request;
+  request[Symbol.dispose]();
+  if (reply === null) throw new Error("no reply right");
+  reply.send({ id: 50, body: new Uint8Array([9]) });
+  const answer = await call;
+  expect([answer.id, [...answer.body]]).toEqual([50, [9]]);
+});
+
+test("32 rights travel in one message", async () => {
+  await using kernel = await Kernel.boot();
+  const before = live(kernel);
+  const port = kernel.task.allocatePort();
+  const right = port.makeSend();
+  const ports = Array.from({ length: 32 }, () => kernel.task.allocatePort());
+  right.sendSync({ rights: ports.map((each) => move(each)), body: new Uint8Array([1]) });
+  const message = port.receiveSync({ timeout: 1000 });
+  expect(message.rights.map((each) => each.constructor.name)).toEqual(new Array(32).fill("ReceiveRight"));
+  expect([...message.body]).toEqual([1]);
+  for (const each of message.rights) each[Symbol.dispose]();
+  message[Symbol.dispose]();
+  right[Symbol.dispose]();
+  port[Symbol.dispose]();
+  expect(live(kernel)).toEqual(before);
+});

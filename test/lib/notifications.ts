@@ -1,0 +1,25 @@
+// What tests about notifications need: a right to be told about, and what was told.
+
+import { MACH_MSG_SUCCESS, MACH_MSG_TYPE_MAKE_SEND } from "../../host-ts/abi/codes.gen.ts";
+import { type Parsed, word } from "./message.js";
+import { expectCode, give, type Space } from "./space.js";
+
+export interface Notification {
+  id: number;
+  /** The name or count, where there is one. */
+  value: number;
+  message: Parsed;
+}
+
+/** Takes a notification that must be there. */
+export function told(space: Space, notify: number): Notification {
+  const { code, buffer, message } = space.receive(notify);
+  expectCode(code, MACH_MSG_SUCCESS);
+  return { id: message.id, value: message.size === 36 ? word(buffer, 32) : 0, message };
+}
+
+/** A new port of `from` and a send right to it in `to`. */
+export function sendRight(from: Space, to: Space): { port: number; send: number } {
+  const port = from.allocate();
+  return { port, send: give(from, port, MACH_MSG_TYPE_MAKE_SEND, to) };
+}

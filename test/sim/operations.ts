@@ -1,0 +1,66 @@
+// The random operations and how often each is chosen. An operation is one number, from which everything that it picks
+// follows, so that any subsequence can be replayed.
+
+import type { Operation } from "./choices.js";
+import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
+import {
+  allocate,
+  allocateName,
+  deallocate,
+  destroy,
+  getRefs,
+  getStatus,
+  getType,
+  give,
+  insertRight,
+  member,
+  modRefs,
+  replyPort,
+  request,
+  setAttribute,
+} from "./name-operations.js";
+import { Random } from "./random.js";
+import type { World } from "./world.js";
+
+const ENTRIES_MAX = 60;
+
+const restart: Operation = (world, random, actor) => {
+  if (!random.chance(15)) return receiveNow(world, random, actor);
+  world.note("the task ends and another begins");
+  world.removeActor(actor);
+  world.addActor();
+};
+
+const OPERATIONS: readonly (readonly [number, Operation])[] = [
+  [8, allocate],
+  [3, allocateName],
+  [2, replyPort],
+  [6, insertRight],
+  [5, deallocate],
+  [3, destroy],
+  [8, modRefs],
+  [3, getRefs],
+  [3, getType],
+  [10, request],
+  [5, setAttribute],
+  [3, getStatus],
+  [9, member],
+  [10, give],
+  [24, sendNow],
+  [10, sendWaiting],
+  [20, receiveNow],
+  [8, receiveWaiting],
+  [5, sendAndReceive],
+  [2, cancelWait],
+  [1, restart],
+];
+
+/** Runs the operation that this number stands for. */
+export function step(world: World, operation: number): void {
+  const random = new Random(operation);
+  const actor = random.pick(world.actors);
+  const chosen = random.weighted(OPERATIONS);
+  world.begin(actor);
+  if (actor.space.entries.size > ENTRIES_MAX && random.chance(60)) destroy(world, random, actor);
+  else chosen(world, random, actor);
+}

@@ -1,0 +1,56 @@
+// Does the kernel do what Mach does, whatever tasks ask of it in whatever order? Method: seeded random operations of
+// several tasks, with pending sends and receives among them, each compared with an oracle in code, results, received
+// bytes and completions; name tables and port statuses now and then; at the end nothing may be left over.
+//
+// SEED replays one episode, OPS scales the number of operations.
+
+import { Kernel } from "mach-ipc";
+import { expect, test } from "vitest";
+import type { Mutation } from "../lib/oracle-state.js";
+import { episode, type Figures, report, run, runAlone } from "./simulation.js";
+
+const EPISODE = 2_000;
+const FIRST_SEED = 20_260_101;
+
+const { SEED, OPS } = process.env;
+const operations = Number(OPS ?? 200_000);
+const seeds = SEED
+  ? [Number(SEED)]
+  : Array.from({ length: Math.ceil(operations / EPISODE) }, (_, index) => FIRST_SEED + index);
+
+test("every answer of the kernel to random operations is the oracle's", { timeout: 600_000 }, async () => {
+  const total: Figures = { operations: 0, refused: 0, waits: 0 };
+  await using kernel = await Kernel.boot();
+  const started = performance.now();
+  for (const seed of seeds) {
+    const result = run(kernel, episode(seed, EPISODE));
+    if ("error" in result) expect.fail(await report(seed, result));
+    total.operations += result.operations;
+    total.refused += result.refused;
+    total.waits += result.waits;
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const refused = ((100 * total.refused) / total.operations).toFixed(1);
+  console.log(
+    `seeds ${seeds[0]} to ${seeds.at(-1)}: ${total.operations} operations, ${refused} % refused, ` +
+      `${total.waits} with somebody waiting, ${seconds} s`,
+  );
+  expect(total.refused / total.operations).toBeGreaterThanOrEqual(0.3);
+  expect(total.waits / total.operations).toBeGreaterThanOrEqual(0.3);
+  if (!SEED) expect(total.operations).toBeGreaterThanOrEqual(operations);
+});
+
+const MUTATIONS: readonly Mutation[] = [
+  "make-send-uncounted",
+  "copy-send-moves",
+  "dead-name-without-reference",
+  "move-keeps-counts",
+  "queue-one-longer",
+];
+
+test.each(MUTATIONS)("an oracle with the fault %s is found out", async (mutation) => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    if (await runAlone(episode(seed, EPISODE), mutation)) return;
+  }
+  expect.fail("the simulator did not notice a wrong oracle");
+});
