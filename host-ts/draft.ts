@@ -14,6 +14,7 @@ import {
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
+import { IpcKmsg_ikm_bytes } from "./abi/layout.gen.js";
 import { errorOf } from "./errors.js";
 import type { OutgoingRight, Right } from "./right.js";
 import { dispositionOf, Moved } from "./right.js";
@@ -31,6 +32,10 @@ interface Passenger {
   /** The right's object, emptied meanwhile; null when the right is copied or made. */
   readonly moved: Right | null;
 }
+
+/** What a kmsg of the smallest element has room for: every small message takes that much, and can be used again for any other. */
+export const SMALL_BYTES: number = 104;
+export const SMALL_PORTS: number = 1;
 
 /** A message that is not sent yet. */
 export class Draft {
@@ -52,14 +57,31 @@ export class Draft {
   /** Takes a kmsg for `size` bytes, header included, and `ports` rights. */
   prepare(size: number, ports: number): void {
     const space = this.space;
-    const kmsg = space.core.mach_msg_prepare(space.handle, size, ports) >>> 0;
+    const small = size <= SMALL_BYTES && ports <= SMALL_PORTS;
+    if (small && space.spares.length > 0) {
+      const spare = space.spares.pop() as number;
+      this.kmsg = spare;
+      this.size = size;
+      this.at = space.views.u32(spare + IpcKmsg_ikm_bytes) >>> 2;
+      return;
+    }
+    const kmsg = small
+      ? space.core.mach_msg_prepare(space.handle, SMALL_BYTES, SMALL_PORTS) >>> 0
+      : space.core.mach_msg_prepare(space.handle, size, ports) >>> 0;
     const processor = space.processor;
     if (kmsg === 0) throw errorOf("mach_msg_prepare", processor.out(1));
     const address = processor.out(0);
-    space.views.reach(address, size);
+    space.views.reach(address, small ? SMALL_BYTES : size);
     this.kmsg = kmsg;
     this.size = size;
     this.at = address >>> 2;
+  }
+
+  /** Takes over a kmsg that was received and has room. */
+  adopt(kmsg: number, at: number, size: number): void {
+    this.kmsg = kmsg;
+    this.size = size;
+    this.at = at;
   }
 
   /** Writes the header; `bits` has the dispositions of destination and reply. */
@@ -97,6 +119,12 @@ export class Draft {
     if (moved !== null) moved.give();
     this.passengers ??= [];
     this.passengers.push({ word, disposition, name, moved });
+  }
+
+  /** The kernel has it all now. */
+  sent(): void {
+    this.kmsg = 0;
+    this.passengers = null;
   }
 
   /** Gives everything back; nothing was asked of the kernel yet, or it refused and changed nothing. */

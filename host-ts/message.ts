@@ -174,6 +174,18 @@ export class Message implements Disposable {
     return this.#at;
   }
 
+  /** @internal Gives the kmsg away, which the caller releases or sends; nothing else is released. */
+  surrender(): number {
+    const kmsg = this.#kmsg;
+    this.#kmsg = 0;
+    return kmsg;
+  }
+
+  /** @internal */
+  get kmsg(): number {
+    return this.#kmsg;
+  }
+
   /** @internal The decoder made objects of the rights in the body, or the sender of the reply right. */
   taken(rights: boolean, reply: boolean): void {
     if (rights) this.#rights = NO_RIGHTS;

@@ -123,7 +123,7 @@ export class Outbox {
     if (sent.length === 0) return next;
     const kr = core.mach_msg_send_many(handle, sent.length, MACH_SEND_MSG | MACH_SEND_TIMEOUT, 0);
     const count = kr === 0 ? sent.length : kr === KERN_TERMINATED ? 0 : processor.out(0);
-    for (let i = 0; i < count; i++) (sent[i] as Parcel).draft.kmsg = 0;
+    for (let i = 0; i < count; i++) (sent[i] as Parcel).draft.sent();
     if (kr === 0) return next;
     const refused = sent[count] as Parcel;
     if (kr === MACH_SEND_TIMED_OUT) {
@@ -150,7 +150,7 @@ export class Outbox {
     if (!this.#waiting.has(parcel.to)) this.#waiting.set(parcel.to, []);
     const send = new PendingSend(parcel.draft, parcel.to, (error) => {
       this.#sending.delete(parcel);
-      if (error === null) parcel.draft.kmsg = 0;
+      if (error === null) parcel.draft.sent();
       else parcel.unsent(error);
       this.#next(parcel.to);
     });

@@ -41,6 +41,7 @@ export function draftOf(
   localType: number,
   local: number,
   id: number,
+  draft: Draft = new Draft(space),
 ): Draft {
   if (typeof message !== "object" || message === null) throw new TypeError("message: expected an object");
   const bodyBytes = bodyLength(message);
@@ -51,7 +52,6 @@ export function draftOf(
   const start = ports === 0 ? MSGH_HEADER_BYTES : MSGH_BASE_BYTES + ports * MSGH_DESCRIPTOR_BYTES;
   const size = start + ((bodyBytes + 3) & ~3);
   if (size > MACH_MSG_SIZE_MAX) throw new MachMsgError("mach_msg", MACH_SEND_TOO_LARGE);
-  const draft = new Draft(space);
   draft.prepare(size, ports);
   try {
     writeBody(draft, message, start, bodyBytes);

@@ -98,7 +98,7 @@ export class Pump {
     const misses = this.#misses;
     const pays = misses < 8 || (misses & (misses - 1)) === 0 || (misses & 511) === 0;
     if (!pays) this.#misses++;
-    if (!pays || !this.#sink.expectant || !this.#space.processor.canBlock) {
+    if (!pays || !this.#space.processor.canBlock) {
       this.#arm();
       return;
     }
@@ -114,10 +114,10 @@ export class Pump {
       this.#misses = 0;
       if (count === BATCH) this.#run();
       else this.#linger();
-    } else if (performance.now() < this.#lingerUntil) {
+    } else if (this.#sink.expectant && performance.now() < this.#lingerUntil) {
       turn(this.#look);
     } else {
-      this.#misses++;
+      if (this.#sink.expectant) this.#misses++;
       this.#arm();
     }
   }

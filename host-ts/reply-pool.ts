@@ -33,6 +33,11 @@ export class ReplyPool implements PumpSink {
     this.#space = space;
   }
 
+  /** More calls are under way. */
+  get busy(): boolean {
+    return this.#held > 0;
+  }
+
   get expectant(): boolean {
     return this.#held > 0;
   }
@@ -48,7 +53,9 @@ export class ReplyPool implements PumpSink {
 
   /** The taker has what it waited for, or gave up. */
   release(): void {
-    if (--this.#held === 0) this.#space.processor.release();
+    if (--this.#held > 0) return;
+    this.#space.processor.release();
+    if (this.#space.spares.length > 0) this.#space.releaseSpares();
   }
 
   /** Destroys the port: nothing is awaited there any more. */

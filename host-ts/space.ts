@@ -2,7 +2,9 @@
 // receive rights by name, the thread's reply ports. One per Task object; every right holds it.
 
 import { KERN_RESOURCE_SHORTAGE, MACH_PORT_RIGHT_RECEIVE } from "./abi/codes.gen.js";
+import { IpcKmsg_ikm_capacity, IpcKmsg_ikm_charged, IpcKmsg_ikm_ports_max } from "./abi/layout.gen.js";
 import type { Core } from "./core.js";
+import { SMALL_BYTES, SMALL_PORTS } from "./draft.js";
 import { KernError } from "./errors.js";
 import type { Views } from "./memory/views.js";
 import { Outbox } from "./outbox.js";
@@ -20,6 +22,8 @@ export interface SpaceOwner {
   readonly processor: Processor;
 }
 
+const SPARES_MAX = 256;
+
 const spaces: WeakMap<SpaceOwner, Space> = new WeakMap();
 
 /** One task as seen from one thread. */
@@ -35,6 +39,8 @@ export class Space {
   readonly pendingSends: Map<number, number> = new Map();
   /** Records of receives that ended. */
   readonly idleReceives: PendingReceive[] = [];
+  /** Received kmsgs of the smallest kind that calls under way will use again; empty when none is. */
+  readonly spares: number[] = [];
   readonly outbox: Outbox;
   readonly replies: ReplyPool;
   #replyPort = 0;
@@ -81,6 +87,26 @@ export class Space {
     const name = this.core.mach_reply_port(this.handle) >>> 0;
     if (name === 0) throw new KernError("mach_reply_port", KERN_RESOURCE_SHORTAGE);
     return name;
+  }
+
+  /** Whether a received kmsg can carry another message of `size` bytes and `ports` rights of this task. */
+  reusable(kmsg: number, size: number, ports: number): boolean {
+    const views = this.views;
+    if (views.u32(kmsg + IpcKmsg_ikm_capacity) < size || views.u32(kmsg + IpcKmsg_ikm_ports_max) < ports) return false;
+    return views.u32(kmsg + IpcKmsg_ikm_charged) === 0;
+  }
+
+  /** Gives a received kmsg without rights back, or keeps it for the next call. */
+  recycle(kmsg: number): void {
+    const keep = this.replies.busy && this.spares.length < SPARES_MAX && this.reusable(kmsg, SMALL_BYTES, SMALL_PORTS);
+    if (keep) this.spares.push(kmsg);
+    else this.core.mach_msg_release(kmsg);
+  }
+
+  /** No call is under way: nothing is kept. */
+  releaseSpares(): void {
+    for (const kmsg of this.spares) this.core.mach_msg_release(kmsg);
+    this.spares.length = 0;
   }
 
   destroyReceive(name: number): void {

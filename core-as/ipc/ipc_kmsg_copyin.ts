@@ -66,9 +66,7 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
   if ((load<u32>(bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX) == 0) return MACH_MSG_SUCCESS;
   if (size < MSGH_BASE_BYTES) return MACH_SEND_MSG_TOO_SMALL;
   const count = load<u32>(bytes, 24);
-  if (count > (size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES || count > kmsg.ikm_ports_max) {
-    return MACH_SEND_MSG_TOO_SMALL;
-  }
+  if (count > (size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES) return MACH_SEND_MSG_TOO_SMALL;
   let ports: u64 = 0;
   let foreign = false;
   for (let index: u32 = 0; index < count; index++) {
@@ -80,7 +78,8 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
     if (type != MACH_MSG_PORT_DESCRIPTOR) foreign = true;
   }
   if (ports > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
-  return foreign ? MACH_SEND_INVALID_TYPE : MACH_MSG_SUCCESS;
+  if (foreign) return MACH_SEND_INVALID_TYPE;
+  return count > kmsg.ikm_ports_max ? MACH_SEND_MSG_TOO_SMALL : MACH_MSG_SUCCESS; // prepared for fewer
 }
 
 function descriptor_well_formed(at: usize, type: u32): bool {

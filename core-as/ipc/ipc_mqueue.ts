@@ -16,10 +16,12 @@ import { pair_cas, pair_load, word_load } from "../sync/atomics";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_forget, lock_open, lock_try } from "../kern/lock";
 import { kassert } from "../kern/panic";
-import { DEBUG_SITE_HAND_OVER, debug_site, me, my_pid, processor_must_leave } from "../kern/processor";
+import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
 import {
   spin_budget,
+  spin_missed,
+  spin_paid,
   waiter_at,
   waiter_complete,
   waiter_wake,
@@ -36,7 +38,7 @@ import {
   MACH_RCV_TOO_LARGE,
 } from "../abi/message";
 import { MACH_PORT_QLIMIT_KERNEL } from "../abi/port";
-import { ikm_remote_type, IKM_COUNTED, IKM_NUMBERED, IpcKmsg, kmsg_at } from "./ipc_kmsg";
+import { ikm_remote_type, IKM_COUNTED, IKM_NUMBERED, IKM_POST, IpcKmsg, kmsg_at } from "./ipc_kmsg";
 import { ikm_trailer_bytes } from "./ipc_kmsg_copyout";
 import { ipc_notify_no_senders_locked } from "./ipc_notify";
 import { io_lock_at } from "./ipc_object";
@@ -247,6 +249,7 @@ function imq_take_rights(port: IpcPort, kmsg: IpcKmsg, owner: u32): void {
   }
   kmsg.ikm_local_name = port.io_name;
   kmsg.ikm_context = port.ip_context;
+  kmsg.ikm_types &= ~IKM_POST; // delivered
   if (ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE) port.ip_sorights = port.ip_sorights - 1;
   else if (kmsg.ikm_types & IKM_COUNTED) port.ip_srights = port.ip_srights - 1;
   kmsg.ikm_remote = 0;
@@ -484,7 +487,7 @@ export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
   }
   while (load<u32>(ip_senders_at(port)) != 0) {
     const box = pair_load(inbox_at);
-    if (box_count(box) >= box_qlimit(box)) return;
+    if (box_count(box) >= box_qlimit(box)) break;
     if (pair_cas(inbox_at, box, box + 0x100000000) != box) continue; // [S20] the slot, then its message
     imq_admit(port);
   }
@@ -506,6 +509,7 @@ export function imq_close(port: IpcPort): void {
 /**
  * Spins, with nothing locked, until the port seems to have a message.
  *
+ * Conditions: in a trap; the port may be another one by now.
  * Races: it looks at words that others guard; it is only a hint when to take the lock. It registers nothing, so that a sender pays
  *        nothing for it: to the sender it is a receiver that has not come yet.
  */
@@ -516,10 +520,11 @@ export function imq_spin(port: IpcPort): void {
   for (let turn: u32 = 0; turn < budget; turn++) {
     const box = pair_load(inbox_at);
     if (box_head(box) != 0 || (<u32>box & (IMQ_CLOSED | IMQ_KICK)) != 0) {
-      me().p_spin_misses = 0;
+      // Only a message that came during the spin says that spinning pays.
+      if (turn != 0 && box_head(box) != 0) spin_paid();
       return;
     }
     if (turn % SPIN_CHUNK == 0 && (word_load(first_at) != 0 || processor_must_leave())) return;
   }
-  if (budget != 0) me().p_spin_misses++;
+  if (budget != 0) spin_missed();
 }

@@ -6,12 +6,15 @@
 //
 // The name is looked up without the space's lock: the entry is a guess that the object's own words confirm under its lock.
 
+import { journal_commit } from "../kern/journal";
 import { now, out_set, processor_can_wait, my_pid } from "../kern/processor";
 import {
   SLEEP_LEAVE,
   SLEEP_LOOK,
   SLEEP_WOKEN,
   spin_budget,
+  spin_missed,
+  spin_paid,
   Waiter,
   waiter_alloc,
   WAITER_ASYNC,
@@ -43,6 +46,7 @@ import { io_names, IO_PORT, IO_PSET } from "./ipc_object";
 import { ip_lock, ip_receivers_at, ip_unlock, IpcPort, port_at } from "./ipc_port";
 import {
   ipc_pset_holds,
+  ipc_pset_rouse,
   ipc_pset_rotate,
   ipc_pset_unwait,
   ipc_pset_wait,
@@ -241,7 +245,12 @@ function receive_set(
   if (ready != 0) return receive_member(space, pset, name, ready, option, size);
   if ((mode & (WAIT_ASYNC | POLL | SPUN)) == 0 && processor_can_wait()) {
     const budget = spin_budget();
-    for (let turn: u32 = 0; turn < budget && ips_ready_hint(pset) == 0; turn++) continue;
+    for (let turn: u32 = 0; turn < budget; turn++) {
+      if (ips_ready_hint(pset) == 0) continue;
+      spin_paid();
+      return MACH_IPC_RETRY;
+    }
+    if (budget != 0) spin_missed();
     return MACH_IPC_RETRY;
   }
   ips_lock(pset);
@@ -283,8 +292,11 @@ function receive_member(space: IpcSpace, pset: IpcPset, name: u32, ready: u32, o
   const kmsg = imq_peek(port);
   if (kmsg && (option & MACH_RCV_LARGE) != 0 && imq_too_large(kmsg, option, size)) {
     out_too_large(kmsg.ikm_size, port.io_name);
+    const next = ipc_pset_rouse(pset); // the message stays: another receiver may have room for it
+    journal_commit();
     ips_unlock(pset);
     ip_unlock(port);
+    if (next) waiter_wake(next);
     return MACH_RCV_TOO_LARGE;
   }
   if (kmsg) imq_dequeue(port, kmsg);

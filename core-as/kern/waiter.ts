@@ -236,13 +236,23 @@ export function waiter_spin(waiter: Waiter): bool {
   const budget = spin_budget();
   for (let turn: u32 = 0; turn < budget; turn++) {
     if (word_load(w_word_at(waiter)) == WORD_WOKEN) {
-      me().p_spin_misses = 0;
+      if (turn != 0) spin_paid();
       return true;
     }
     if (turn % SPIN_CHUNK == 0 && processor_must_leave()) return false;
   }
-  if (budget != 0) me().p_spin_misses++;
+  if (budget != 0) spin_missed();
   return false;
+}
+
+/** A spin found what it waited for. */
+export function spin_paid(): void {
+  me().p_spin_misses >>= 1;
+}
+
+/** A spin found nothing. */
+export function spin_missed(): void {
+  me().p_spin_misses++;
 }
 
 /**

@@ -161,7 +161,7 @@ function kick_ports(): void {
     const port = port_at(at);
     const owner = word_load(at);
     if (owner != OWNER_LIVE && (owner & 0xff00) != OWNER_WORK) continue;
-    if (imq_inbox_head(port) == 0 && port.io_dirty == 0) continue;
+    if (imq_inbox_head(port) == 0 && port.imq_first == 0 && port.io_dirty == 0) continue;
     ip_lock(port);
     imq_drain(port);
     if (ip_active(port)) imq_kick_locked(port);

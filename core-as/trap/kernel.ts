@@ -19,6 +19,7 @@ import { waiter_look, WAITER_ASYNC, Waiter, waiter_at, WAITER_SEND } from "../ke
 import { OWNER_LIVE, zone_count as count, ZONE_COUNT, zone_has, zone_next, ZONE_WAITER } from "../kern/zone";
 import { word_load, word_store, word_swap, word_wake } from "../sync/atomics";
 import { KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
+import { MACH_RCV_TOO_LARGE } from "../abi/message";
 import { kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_receive_done } from "../ipc/ipc_receive";
 import { IpcSpace } from "../ipc/ipc_space";
@@ -127,7 +128,7 @@ export function processor_spin(steps: u32): u32 {
 }
 
 /**
- * Takes completions: 4 words each in the batch, cookie, code, kmsg, size.
+ * Takes completions: 4 words each in the batch, cookie, code, kmsg, size (TOO_LARGE without a kmsg: the size needed).
  *
  * Returns: how many; fewer than `max` means that there were no more.
  */
@@ -154,7 +155,7 @@ function complete(waiter: Waiter, index: u32): void {
   batch_set(index * 4, cookie);
   batch_set(index * 4 + 1, code);
   batch_set(index * 4 + 2, out_get(0));
-  batch_set(index * 4 + 3, out_get(2));
+  batch_set(index * 4 + 3, out_get(code == MACH_RCV_TOO_LARGE && out_get(0) == 0 ? 3 : 2));
 }
 
 /** Ends an event loop's wait: see ipc_wait_cancel; a send's message was pseudo-received: out 0 kmsg, 1 bytes, 2 size. */

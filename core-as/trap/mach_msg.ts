@@ -234,7 +234,7 @@ export function mach_msg_send_many(handle: u32, count: u32, option: u32, timeout
 }
 
 /**
- * Receives up to `max` messages without waiting: 8 words each in the batch.
+ * Receives up to `max` messages without waiting: 8 words each in the batch, out 0 to 6 of a single receive and its code.
  *
  * Returns: MACH_MSG_SUCCESS and out 0: how many; otherwise the code of the first receive.
  */
@@ -249,17 +249,18 @@ export function mach_msg_receive_many(handle: u32, name: u32, option: u32, max: 
   let code = MACH_RCV_TIMED_OUT;
   while (got < count) {
     code = ipc_mqueue_receive(task, name, option, MACH_MSG_SIZE_MAX + 64, 0, POLL, 0);
-    if (code != MACH_MSG_SUCCESS) break;
-    batch_message(got);
+    if (code != MACH_MSG_SUCCESS && out_get(0) == 0) break;
+    batch_message(got, code);
     got++;
+    if (code != MACH_MSG_SUCCESS) break;
   }
   out_set(0, got);
   return trap_leave(got != 0 ? MACH_MSG_SUCCESS : code);
 }
 
-function batch_message(index: u32): void {
+function batch_message(index: u32, code: u32): void {
   for (let word: u32 = 0; word < 7; word++) batch_set(index * 8 + word, out_get(word));
-  batch_set(index * 8 + 7, 0);
+  batch_set(index * 8 + 7, code);
 }
 
 /** A receive for an event loop: at once, or MACH_RCV_IN_PROGRESS with the waiter in out 0 and a completion for `cookie` later. */

@@ -9,7 +9,7 @@ import {
   MIG_TYPE_ERROR,
 } from "../abi/codes.gen.js";
 import { CALL_BITS, callError, exchange, startCall } from "../call.js";
-import type { Draft } from "../draft.js";
+import { Draft } from "../draft.js";
 import { errorOf, KernError, MigError } from "../errors.js";
 import { releaseReceived } from "../message.js";
 import type { SendRight } from "../right.js";
@@ -82,7 +82,9 @@ function asyncMethod(right: SendRight, stub: Stub): (args?: Values, wait?: Wait)
       signal?.throwIfAborted();
       try {
         const name = right.nameIn(space);
-        const draft = request.encode(space, MACH_MSG_TYPE_COPY_SEND, name, 0, id, valuesOf(request, args));
+        const draft = request.encode(
+          new Draft(space), MACH_MSG_TYPE_COPY_SEND, name, 0, id, valuesOf(request, args),
+        );
         space.outbox.flush();
         await sendDraft(draft, name, timeout, signal);
       } catch (error) {
@@ -90,8 +92,8 @@ function asyncMethod(right: SendRight, stub: Stub): (args?: Values, wait?: Wait)
       }
     };
   }
-  const make = (target: Space, to: number, port: number, args: Values): Draft => {
-    return request.encode(target, CALL_BITS, to, port, id, valuesOf(request, args));
+  const make = (draft: Draft, to: number, port: number, args: Values): void => {
+    request.encode(draft, CALL_BITS, to, port, id, valuesOf(request, args));
   };
   const read = (target: Space, words: Int32Array, at: number, kmsg: number): Values => {
     return readReply(target, reply, id, words, at, kmsg);
@@ -109,7 +111,7 @@ function syncMethod(right: SendRight, stub: Stub): (args?: Values, wait?: SyncWa
     return (args, wait) => {
       const timeout = timeoutOf(wait);
       const bits = MACH_MSG_TYPE_COPY_SEND;
-      const draft = request.encode(space, bits, right.nameIn(space), 0, id, valuesOf(request, args));
+      const draft = request.encode(new Draft(space), bits, right.nameIn(space), 0, id, valuesOf(request, args));
       space.outbox.flush();
       const option = timeout === FOREVER ? MACH_SEND_MSG : MACH_SEND_MSG | MACH_SEND_TIMEOUT;
       const bound = timeout === FOREVER ? 0 : timeout;
@@ -122,7 +124,7 @@ function syncMethod(right: SendRight, stub: Stub): (args?: Values, wait?: SyncWa
   return (args, wait) => {
     const timeout = timeoutOf(wait);
     const values = valuesOf(request, args);
-    const draft = request.encode(space, CALL_BITS, right.nameIn(space), space.replyPort(), id, values);
+    const draft = request.encode(new Draft(space), CALL_BITS, right.nameIn(space), space.replyPort(), id, values);
     const kmsg = exchange(space, draft, timeout);
     return readReply(space, reply, id, space.views.i32, space.processor.out(1) >>> 2, kmsg);
   };
@@ -139,7 +141,7 @@ function valuesOf(request: Codec, args: Values | undefined): Values {
 function readReply(space: Space, reply: Codec, id: number, words: Int32Array, at: number, kmsg: number): Values {
   const result = decodeReply(space, reply, id, words, at);
   if (typeof result !== "number") {
-    space.core.mach_msg_release(kmsg);
+    space.recycle(kmsg);
     return result;
   }
   releaseReceived(space, kmsg, at, true, true);

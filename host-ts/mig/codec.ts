@@ -6,9 +6,10 @@
 // in the kmsg, in place.
 
 import { MIG_ARRAY_TOO_LARGE, MIG_BAD_ARGUMENTS, MIG_TYPE_ERROR } from "../abi/codes.gen.js";
-import { COMPLEX, Draft } from "../draft.js";
+import { COMPLEX, type Draft } from "../draft.js";
 import { MigError } from "../errors.js";
 import { Moved, rightOf, type SendRight } from "../right.js";
+import type { Message } from "../message.js";
 import type { Space } from "../space.js";
 import { readText, writeText } from "./text.js";
 import { arrival, bytesOf, type Field, fits, MASKS, NAMES, narrow, sum, travel } from "./fields.js";
@@ -50,13 +51,31 @@ export class Codec {
     this.#most = this.#head * 4 + sum(this.#inline, (field) => bytesOf(field, field.maxBytes));
   }
 
-  /** Builds the message. On an error nothing is left behind and every right is the caller's still. */
-  encode(space: Space, bits: number, remote: number, local: number, id: number, values: Values): Draft {
+  /**
+   * Builds the message in `draft`. On an error nothing is left behind and every right is the caller's
+   * still.
+   *
+   * @param host a request that was read; when it has room, its kmsg becomes that of the message
+   */
+  encode(
+    draft: Draft,
+    bits: number,
+    remote: number,
+    local: number,
+    id: number,
+    values: Values,
+    host: Message | null = null,
+  ): Draft {
+    const space = draft.space;
     const inline = this.#inline;
     let room = this.#head * 4;
     for (let i = 0; i < inline.length; i++) room += this.#room(inline[i] as Field, values);
-    const draft = new Draft(space);
-    draft.prepare(room, this.#ports.length);
+    if (host !== null && space.reusable(host.kmsg, room, this.#ports.length)) {
+      const at = host.start();
+      draft.adopt(host.surrender(), at, room);
+    } else {
+      draft.prepare(room, this.#ports.length);
+    }
     try {
       draft.size = (this.#write(draft, values) - draft.at) << 2;
       draft.header(this.#complex ? bits | COMPLEX : bits, remote, local, id);

@@ -165,7 +165,7 @@ class Loop implements PumpSink {
     let draft: Draft;
     try {
       if (typeof values !== "object") throw new TypeError(`${entry.label}: expected the results by name`);
-      draft = entry.reply.encode(this.#space, to.type, to.name, 0, to.id + 100, values);
+      draft = entry.reply.encode(new Draft(this.#space), to.type, to.name, 0, to.id + 100, values, message);
     } catch (error) {
       disposeMoved(values);
       this.#failed(entry, message, args, error);

@@ -199,7 +199,7 @@ export class Oracle {
   }
 
   /** Uses up the send-once right of a notify port (A135, A159, A161). */
-  notify(port: Port, id: number, value: number): void {
+  notify(port: Port, id: number, value: number, loose = this.cascade > 0): void {
     if (!port.alive || port.queue.length >= 65534) return;
     const kmsg = new Kmsg();
     kmsg.dest = { port, value: NULL, type: ONCE };
@@ -207,7 +207,7 @@ export class Oracle {
     kmsg.value = value;
     kmsg.kernel = true;
     kmsg.size = id === SEND_ONCE ? 24 : 36;
-    kmsg.loose = this.cascade > 0;
+    kmsg.loose = loose;
     this.enqueue(port, kmsg);
   }
 
@@ -245,7 +245,7 @@ export class Oracle {
     const { port } = right;
     if (port === null) return;
     if (right.type === SEND) this.releaseSend(port);
-    if (right.type === ONCE && port.alive) this.notify(port, SEND_ONCE, 0);
+    if (right.type === ONCE && port.alive) this.notify(port, SEND_ONCE, 0, false);
     if (right.type === RECEIVE) {
       port.carrier = null;
       this.destroyReceive(port);
@@ -374,7 +374,7 @@ export class Oracle {
     if (set !== null) this.destroySet(set);
     if (port === null) return;
     entry.port = null;
-    if (entry.once) this.notify(port, SEND_ONCE, 0);
+    if (entry.once) this.notify(port, SEND_ONCE, 0, false);
     if (entry.sends > 0) this.releaseSend(port);
     if (entry.receive) this.destroyReceive(port);
   }

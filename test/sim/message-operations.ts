@@ -144,12 +144,17 @@ function checkReceive(
   world.checkReceived("the buffer after a receive", buffer, option, wanted, before);
 }
 
+function isAwaited(entry: Entry | undefined): boolean {
+  const places = [entry?.set, entry?.port, ...(entry?.port?.sets ?? [])];
+  return places.some((place) => (place?.receivers.length ?? 0) > 0);
+}
+
 export const sendAndReceive: Operation = (world, random, actor) => {
   const bytes = draftMessage(world, random, actor);
-  const port = actor.space.entries.get(word(bytes, 8))?.port;
-  // Who waits there gets the message when completions are delivered, which is after the receive of this call.
-  if (port && [port, ...port.sets].some(({ receivers }) => receivers.length > 0)) return;
   const name = pickSource(random, actor, random.chance(70));
+  // Who waits gets what comes when completions are delivered, which is after the receive of this call.
+  const { entries } = actor.space;
+  if (isAwaited(entries.get(word(bytes, 8))) || isAwaited(entries.get(name))) return;
   const option = (random.pick(TRAILERS) << 24) >>> 0;
   const before = new Uint8Array(600).fill(0xee);
   before.set(bytes);
