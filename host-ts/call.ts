@@ -16,14 +16,14 @@ import {
   MIG_SERVER_DIED,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
-import type { Draft } from "./draft.js";
+import { Draft } from "./draft.js";
 import { errorOf, KernError, MigError } from "./errors.js";
 import type { Outgoing } from "./outgoing.js";
 import { Message } from "./message.js";
 import { draftOf } from "./outgoing.js";
 import type { Parcel } from "./outbox.js";
 import type { PortRight } from "./port-right.js";
-import type { ReplyTaker } from "./reply-pool.js";
+import { IDLE_MAX, type ReplyTaker } from "./reply-pool.js";
 import { ANY_SIZE, received } from "./receive.js";
 import { rejectLast, resolveLast, unsettled } from "./settle.js";
 import type { Space } from "./space.js";
@@ -46,7 +46,9 @@ export function call(right: PortRight, message: Outgoing, wait?: Wait): Promise<
 export function callSync(space: Space, name: number, message: Outgoing, wait?: SyncWait): Message {
   refuseReply(message);
   const timeout = timeoutOf(wait);
-  const kmsg = exchange(space, draftCall(space, name, space.replyPort(), message), timeout);
+  const draft = new Draft(space);
+  draftCall(draft, name, space.replyPort(), message);
+  const kmsg = exchange(space, draft, timeout);
   return new Message(space, kmsg, space.processor.out(1));
 }
 
@@ -57,7 +59,7 @@ const BLOCKED = "callSync; the twin that does not block is call";
 export type ReplyReader<T> = (space: Space, words: Int32Array, at: number, kmsg: number) => T;
 
 /** Builds the request that `argument` says, to `to` and answered at `port`. */
-export type RequestMaker<A> = (space: Space, to: number, port: number, argument: A) => Draft;
+export type RequestMaker<A> = (draft: Draft, to: number, port: number, argument: A) => void;
 
 /** Starts a call that is answered on the event loop. A send-once notification is no reply. */
 export function startCall<T, A>(
@@ -69,11 +71,15 @@ export function startCall<T, A>(
   read: ReplyReader<T>,
 ): Promise<T> {
   const promise = unsettled<T>();
+  const resolve = resolveLast as (value: unknown) => void;
   const reject = rejectLast;
-  const pending = new PendingCall<T>(space, to, resolveLast as (value: T) => void, reject, read);
   try {
-    if (wait === undefined) pending.start(make, argument, FOREVER, null);
-    else pending.start(make, argument, timeoutOf(wait), signalOf(wait));
+    const timeout = wait === undefined ? FOREVER : timeoutOf(wait);
+    const signal = wait === undefined ? null : signalOf(wait);
+    signal?.throwIfAborted();
+    const call = space.replies.idleCalls.pop() ?? new PendingCall(space);
+    call.start(to, resolve, reject, read);
+    call.send(make, argument, timeout, signal);
   } catch (error) {
     reject(error);
   }
@@ -84,47 +90,50 @@ function readMessage(space: Space, _words: Int32Array, at: number, kmsg: number)
   return new Message(space, kmsg, at * 4);
 }
 
-class PendingCall<T> implements ReplyTaker, Parcel {
-  readonly to: number;
-  #gaveUp = false;
-  readonly #space: Space;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #read: ReplyReader<T>;
-  #draft: Draft | null = null;
-  #port = 0;
-  #unbound: (() => void) | null = null;
+const nobody = (): void => {};
 
-  constructor(
-    space: Space,
-    to: number,
-    resolve: (value: T) => void,
-    reject: (error: unknown) => void,
-    read: ReplyReader<T>,
-  ) {
-    this.to = to;
+/** A call under way, with its reply port and its draft; used again after a reply, never after a failure. */
+export class PendingCall implements ReplyTaker, Parcel {
+  readonly keepsPort: boolean = true;
+  readonly draft: Draft;
+  to = 0;
+  readonly #space: Space;
+  readonly #port: number;
+  #resolve: (value: unknown) => void = nobody;
+  #reject: (error: unknown) => void = nobody;
+  #read: ReplyReader<unknown> = readMessage;
+  #unbound: (() => void) | null = null;
+  /** Something is awaited. */
+  #open = false;
+
+  constructor(space: Space) {
     this.#space = space;
+    this.draft = new Draft(space);
+    this.#port = space.replies.open(this);
+  }
+
+  start(
+    to: number,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    read: ReplyReader<unknown>,
+  ): void {
+    this.to = to;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#read = read;
   }
 
-  get draft(): Draft {
-    return this.#draft as Draft; // put in the outbox with one
-  }
-
-  start<A>(make: RequestMaker<A>, argument: A, timeout: number, signal: AbortSignal | null): void {
-    if (signal?.aborted) throw signal.reason;
+  send<A>(make: RequestMaker<A>, argument: A, timeout: number, signal: AbortSignal | null): void {
     const space = this.#space;
-    const port = space.replies.open(this, true);
-    this.#port = port;
     try {
-      this.#draft = make(space, this.to, port, argument);
+      make(this.draft, this.to, this.#port, argument);
     } catch (error) {
-      space.replies.unused(port);
-      space.replies.release();
+      this.#idle();
       throw error;
     }
+    this.#open = true;
+    space.replies.hold();
     if (timeout !== FOREVER || signal !== null) {
       this.#unbound = bound(timeout, signal, (aborted) => {
         this.#giveUp(aborted === null ? errorOf("mach_msg", MACH_RCV_TIMED_OUT, "call") : aborted.reason);
@@ -134,46 +143,66 @@ class PendingCall<T> implements ReplyTaker, Parcel {
   }
 
   reply(kmsg: number, address: number): void {
-    this.#settled();
     const space = this.#space;
     const words = space.views.i32;
     const at = address >>> 2;
+    const resolve = this.#resolve;
+    const reject = this.#reject;
+    const read = this.#read;
+    this.#close();
+    // A send that waited for room may be told of its success after the reply: then the draft is not free.
+    if (this.draft.kmsg === 0) this.#idle();
+    else space.replies.drop(this.#port);
     if (isServerDied(words, at)) {
       space.core.mach_msg_release(kmsg);
-      this.#reject(serverDied());
+      reject(serverDied());
       return;
     }
     try {
-      this.#resolve(this.#read(space, words, at, kmsg));
+      resolve(read(space, words, at, kmsg));
     } catch (error) {
-      this.#reject(error);
+      reject(error);
     }
   }
 
   failed(error: KernError): void {
-    this.#settled();
+    if (!this.#open) return;
+    this.#close();
     this.#reject(error);
   }
 
   unsent(error: unknown): void {
-    if (this.#gaveUp) return;
-    this.#space.replies.drop(this.#port);
-    this.#settled();
-    this.#reject(error instanceof KernError ? callError(error) : error);
+    if (!this.#open) return;
+    this.#fail(error instanceof KernError ? callError(error) : error);
   }
 
   #giveUp(reason: unknown): void {
-    this.#gaveUp = true;
+    if (!this.#open) return;
+    this.#fail(reason);
     this.#space.outbox.withdraw(this, reason);
-    this.#space.replies.drop(this.#port);
-    this.#settled();
-    this.#reject(reason);
   }
 
-  #settled(): void {
-    this.#unbound?.();
-    this.#unbound = null;
+  #fail(error: unknown): void {
+    this.#space.replies.drop(this.#port);
+    this.#close();
+    this.#reject(error);
+  }
+
+  #close(): void {
+    this.#open = false;
+    if (this.#unbound !== null) {
+      this.#unbound();
+      this.#unbound = null;
+    }
     this.#space.replies.release();
+  }
+
+  #idle(): void {
+    const { replies } = this.#space;
+    this.#resolve = nobody;
+    this.#reject = nobody;
+    if (replies.idleCalls.length < IDLE_MAX) replies.idleCalls.push(this);
+    else replies.drop(this.#port);
   }
 }
 
@@ -224,8 +253,9 @@ function exchangeFailed(space: Space, draft: Draft, kr: number): Error {
   return callError(errorOf("mach_msg", kr, BLOCKED));
 }
 
-function draftCall(space: Space, name: number, port: number, message: Outgoing): Draft {
-  return draftOf(space, message, MACH_MSG_TYPE_COPY_SEND, name, MACH_MSG_TYPE_MAKE_SEND_ONCE, port, message.id ?? 0);
+function draftCall(draft: Draft, name: number, port: number, message: Outgoing): void {
+  const id = message.id ?? 0;
+  draftOf(draft.space, message, MACH_MSG_TYPE_COPY_SEND, name, MACH_MSG_TYPE_MAKE_SEND_ONCE, port, id, draft);
 }
 
 function refuseReply(message: Outgoing): void {

@@ -22,6 +22,7 @@ export class NotificationRequest implements ReplyTaker {
   readonly #hold: boolean;
   readonly #told: (id: number, kmsg: number, at: number) => void;
   readonly #failed: (error: KernError) => void;
+  readonly keepsPort: boolean = false;
   #port = 0;
 
   /**
@@ -43,7 +44,8 @@ export class NotificationRequest implements ReplyTaker {
     this.#hold = options.hold;
     this.#told = told;
     this.#failed = failed;
-    this.#port = space.replies.open(this, options.hold);
+    this.#port = space.replies.open(this);
+    if (this.#hold) space.replies.hold();
     const { core, handle, self, processor } = space;
     const kr = core.mach_port_request_notification(
       handle,

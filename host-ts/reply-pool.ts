@@ -3,6 +3,7 @@
 // out or was aborted is destroyed, never used again: a late reply would go to the wrong call.
 
 import { KERN_TERMINATED, MACH_PORT_RIGHT_PORT_SET } from "./abi/codes.gen.js";
+import type { PendingCall } from "./call.js";
 import { check, errorOf, type KernError } from "./errors.js";
 import { messageOf } from "./message.js";
 import { Pump, type PumpSink } from "./pump.js";
@@ -10,19 +11,23 @@ import type { Space } from "./space.js";
 
 /** What waits for a message at a reply port. */
 export interface ReplyTaker {
-  /** The message that came; takes the kmsg. The port is no longer this taker's. */
+  /** Whether the port stays this taker's after a message. */
+  readonly keepsPort: boolean;
+  /** The message that came; takes the kmsg. */
   reply(kmsg: number, address: number): void;
   /** None will come. */
   failed(error: KernError): void;
 }
 
 /** Ports that are kept when nobody uses them. */
-const IDLE_MAX = 1024;
+export const IDLE_MAX: number = 1024;
 
 /** The pool. */
 export class ReplyPool implements PumpSink {
   readonly #space: Space;
   readonly #idle: number[] = [];
+  /** Calls that ended, with their ports. */
+  readonly idleCalls: PendingCall[] = [];
   readonly #takers: Map<number, ReplyTaker> = new Map();
   #set = 0;
   #pump: Pump | null = null;
@@ -42,13 +47,17 @@ export class ReplyPool implements PumpSink {
     return this.#held > 0;
   }
 
-  /** A port for one message; `hold` keeps the event loop alive until `release`. */
-  open(taker: ReplyTaker, hold: boolean): number {
+  /** A port for one message, or for as long as the taker keeps it. */
+  open(taker: ReplyTaker): number {
     if (this.#pump === null) this.#start();
     const port = this.#idle.pop() ?? this.#make();
     this.#takers.set(port, taker);
-    if (hold && this.#held++ === 0) this.#space.processor.hold();
     return port;
+  }
+
+  /** Keeps the event loop alive until the matching `release`. */
+  hold(): void {
+    if (this.#held++ === 0) this.#space.processor.hold();
   }
 
   /** The taker has what it waited for, or gave up. */
@@ -80,9 +89,11 @@ export class ReplyPool implements PumpSink {
       messageOf(this.#space, kmsg)[Symbol.dispose]();
       return;
     }
-    this.#takers.delete(port);
-    if (this.#idle.length < IDLE_MAX) this.#idle.push(port);
-    else this.#space.destroyReceive(port);
+    if (!taker.keepsPort) {
+      this.#takers.delete(port);
+      if (this.#idle.length < IDLE_MAX) this.#idle.push(port);
+      else this.#space.destroyReceive(port);
+    }
     taker.reply(kmsg, address);
   }
 
@@ -92,6 +103,7 @@ export class ReplyPool implements PumpSink {
     const takers = [...this.#takers.values()];
     this.#takers.clear();
     this.#idle.length = 0;
+    this.idleCalls.length = 0;
     const error = errorOf("mach_msg", code, "reply port");
     for (const taker of takers) taker.failed(error);
   }

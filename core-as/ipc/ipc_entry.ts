@@ -23,17 +23,33 @@ export class IpcEntry {
   _ie_request: u32;
   _ie_next: u32;
 
-  get ie_bits(): u32 { return this._ie_bits; }
-  set ie_bits(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_bits"), value); }
+  get ie_bits(): u32 {
+    return this._ie_bits;
+  }
+  set ie_bits(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_bits"), value);
+  }
   /** Port or set; 0 for a dead name. */
-  get ie_object(): u32 { return this._ie_object; }
-  set ie_object(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_object"), value); }
+  get ie_object(): u32 {
+    return this._ie_object;
+  }
+  set ie_object(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_object"), value);
+  }
   /** Armed dead-name request, or 0. */
-  get ie_request(): u32 { return this._ie_request; }
-  set ie_request(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_request"), value); }
+  get ie_request(): u32 {
+    return this._ie_request;
+  }
+  set ie_request(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_request"), value);
+  }
   /** Next on the free list. */
-  get ie_next(): u32 { return this._ie_next; }
-  set ie_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_next"), value); }
+  get ie_next(): u32 {
+    return this._ie_next;
+  }
+  set ie_next(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_next"), value);
+  }
 }
 export const IE_BYTES: u32 = 16;
 if (offsetof<IpcEntry>() != IE_BYTES) ERROR("IpcEntry must stay 16 bytes");

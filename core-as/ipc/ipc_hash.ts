@@ -17,7 +17,7 @@ function hash_of(port: u32, slots: u32): u32 {
 }
 
 function slot_at(space: IpcSpace, slot: u32): usize {
-  return (<usize>space.is_hash) + slot * 4;
+  return <usize>space.is_hash + slot * 4;
 }
 
 /** The name under which the space holds send rights for `port`, or 0. Conditions: space locked. */

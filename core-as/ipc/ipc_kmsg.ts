@@ -75,12 +75,24 @@ export class IpcKmsg extends Element {
   ikm_context: u32;
   _pad0: u32;
 
-  get ikm_forward(): u32 { return this._ikm_forward; }
-  set ikm_forward(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_forward"), value); }
-  get ikm_remote(): u32 { return this._ikm_remote; }
-  set ikm_remote(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_remote"), value); }
-  get ikm_local(): u32 { return this._ikm_local; }
-  set ikm_local(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_local"), value); }
+  get ikm_forward(): u32 {
+    return this._ikm_forward;
+  }
+  set ikm_forward(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_forward"), value);
+  }
+  get ikm_remote(): u32 {
+    return this._ikm_remote;
+  }
+  set ikm_remote(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_remote"), value);
+  }
+  get ikm_local(): u32 {
+    return this._ikm_local;
+  }
+  set ikm_local(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcKmsg>("_ikm_local"), value);
+  }
 }
 export const IKM_HEADER_BYTES: u32 = 88;
 if (offsetof<IpcKmsg>() != IKM_HEADER_BYTES) ERROR("IpcKmsg must stay 88 bytes");
@@ -113,7 +125,9 @@ export function ikm_port_at(kmsg: IpcKmsg, index: u32): usize {
 
 /** Whether `address` is a kmsg element at all. */
 export function ikm_valid(address: usize): bool {
-  return zone_has(ZONE_KMSG_SMALL, address) || zone_has(ZONE_KMSG_MEDIUM, address) || zone_has(ZONE_KMSG_LARGE, address);
+  return (
+    zone_has(ZONE_KMSG_SMALL, address) || zone_has(ZONE_KMSG_MEDIUM, address) || zone_has(ZONE_KMSG_LARGE, address)
+  );
 }
 
 /**

@@ -35,22 +35,16 @@ import {
   MSGH_BASE_BYTES,
   MSGH_BITS,
   MSGH_DESCRIPTOR_BYTES,
-  MSGH_HEADER_BYTES,
   MSGH_LOCAL_PORT,
   MSGH_REMOTE_PORT,
   MSGH_VOUCHER_PORT,
 } from "../abi/message";
-import {
-  MACH_PORT_NULL,
-  MACH_PORT_TYPE_DEAD_NAME,
-  MACH_PORT_TYPE_SEND_ONCE,
-  MACH_PORT_VALID,
-} from "../abi/port";
+import { MACH_PORT_NULL, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_TYPE_SEND_ONCE, MACH_PORT_VALID } from "../abi/port";
 import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
 import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
 import { ipc_port_circular } from "./ipc_reap";
-import { ipc_right_lookup, urefs_pegged } from "./ipc_right";
+import { ipc_right_lookup } from "./ipc_right";
 import { ipc_copyin_type, ipc_right_copyin, ipc_right_copyin_check } from "./ipc_right_copy";
 import { ipc_entry_lookup, IpcSpace } from "./ipc_space";
 
@@ -124,7 +118,8 @@ export function ipc_kmsg_copyin_header(space: IpcSpace, kmsg: IpcKmsg): u32 {
   if (replies && remote == local && !same_name_allowed(space, remote, remote_disposition, local_disposition)) {
     return MACH_SEND_INVALID_DEST;
   }
-  if (!plain && MACH_PORT_VALID(voucher)) return replies && local == voucher ? MACH_SEND_INVALID_REPLY : MACH_SEND_INVALID_VOUCHER;
+  if (!plain && MACH_PORT_VALID(voucher))
+    return replies && local == voucher ? MACH_SEND_INVALID_REPLY : MACH_SEND_INVALID_VOUCHER;
 
   // A86: a send-once right whose port died unnoticed is used up, and the message with it.
   let dead_once = false;
@@ -133,7 +128,8 @@ export function ipc_kmsg_copyin_header(space: IpcSpace, kmsg: IpcKmsg): u32 {
     dead_once = raw.ie_request == 0;
   }
   const destination = dead_once ? raw : ipc_right_lookup(space, remote);
-  if (!destination || ipc_right_copyin_check(destination, remote_disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_DEST;
+  if (!destination || ipc_right_copyin_check(destination, remote_disposition) != KERN_SUCCESS)
+    return MACH_SEND_INVALID_DEST;
   if (ie_type(destination.ie_bits) == MACH_PORT_TYPE_DEAD_NAME) return MACH_SEND_INVALID_DEST;
   let reply: IpcEntry | null = null;
   if (replies) {

@@ -10,7 +10,6 @@ import {
   MACH_RCV_BODY_ERROR,
   MACH_RCV_HEADER_ERROR,
   MACH_RCV_TRAILER_AUDIT,
-  MACH_RCV_TRAILER_AV,
   MACH_RCV_TRAILER_CTX,
   MACH_RCV_TRAILER_SENDER,
   MACH_RCV_TRAILER_SEQNO,
@@ -49,7 +48,7 @@ export function ikm_trailer_bytes(option: u32): u32 {
 export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
   const size = load<u32>(<usize>kmsg.ikm_bytes, MSGH_SIZE);
   const bytes = ikm_trailer_bytes(option);
-  const at = (<usize>kmsg.ikm_bytes) + size;
+  const at = <usize>kmsg.ikm_bytes + size;
   store<u32>(at, 0);
   store<u32>(at, bytes, 4);
   if (bytes > 8) store<u32>(at, kmsg.ikm_seqno, 8);
@@ -115,7 +114,7 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
     const type = load<u32>(slot_at, 4);
     const name = ipc_right_copyout(space, slot_at, type, 0);
     if (load<u32>(slot_at) != 0) code = MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE;
-    const at = (<usize>kmsg.ikm_bytes) + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
+    const at = <usize>kmsg.ikm_bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
     store<u32>(at, name);
     store<u32>(at, 0, 4);
     store<u32>(at, type << 16, 8); // pad16 0, disposition, type 0

@@ -25,7 +25,6 @@ import {
   waiter_at,
   waiter_complete,
   waiter_wake,
-  waiters_append,
   waiters_remove,
   Waiter,
 } from "../kern/waiter";
@@ -39,18 +38,24 @@ import {
 } from "../abi/message";
 import { MACH_PORT_QLIMIT_KERNEL } from "../abi/port";
 import { ikm_remote_type, IKM_COUNTED, IKM_NUMBERED, IKM_POST, IpcKmsg, kmsg_at } from "./ipc_kmsg";
+import {
+  box_count,
+  box_head,
+  box_qlimit,
+  IMQ_BLOCKED,
+  IMQ_CLOSED,
+  imq_drain,
+  imq_flag_clear,
+  IMQ_FLAGS,
+  imq_inbox_at,
+  IMQ_KICK,
+  imq_settle,
+} from "./ipc_inbox";
 import { ikm_trailer_bytes } from "./ipc_kmsg_copyout";
 import { ipc_notify_no_senders_locked } from "./ipc_notify";
 import { io_lock_at } from "./ipc_object";
-import { ip_active, ip_receivers_at, ip_senders_at, IpcPort, port_at } from "./ipc_port";
+import { ip_active, ip_receivers_at, ip_senders_at, IpcPort } from "./ipc_port";
 import { ipc_pset_announce } from "./ipc_pset";
-
-/** The port is dead, or the kernel's: a message is destroyed. */
-export const IMQ_CLOSED: u32 = 1;
-export const IMQ_KICK: u32 = 2;
-/** Senders wait for room; later ones queue behind them. */
-export const IMQ_BLOCKED: u32 = 4;
-const IMQ_FLAGS: u32 = 63;
 
 /** Outcome of imq_push. */
 export const PUSH_DONE: u32 = 0;
@@ -60,39 +65,6 @@ export const PUSH_FULL: u32 = 2;
 export const PUSH_CLOSED: u32 = 3;
 /** The hard limit, for a message that ignores qlimit. */
 export const PUSH_LIMIT: u32 = 4;
-
-function imq_inbox_at(port: IpcPort): usize {
-  return changetype<usize>(port) + offsetof<IpcPort>("imq_inbox");
-}
-
-function box_head(box: u64): u32 {
-  return <u32>box & ~IMQ_FLAGS;
-}
-
-function box_count(box: u64): u32 {
-  return <u32>(box >>> 32) & 0xffff;
-}
-
-function box_qlimit(box: u64): u32 {
-  return <u32>(box >>> 48);
-}
-
-export function imq_msgcount(port: IpcPort): u32 {
-  return box_count(pair_load(imq_inbox_at(port)));
-}
-
-export function imq_qlimit(port: IpcPort): u32 {
-  return box_qlimit(pair_load(imq_inbox_at(port)));
-}
-
-export function imq_flags(port: IpcPort): u32 {
-  return <u32>pair_load(imq_inbox_at(port)) & IMQ_FLAGS;
-}
-
-/** Newest message that is not on the list yet, or 0. */
-export function imq_inbox_head(port: IpcPort): u32 {
-  return box_head(pair_load(imq_inbox_at(port)));
-}
 
 /**
  * Publishes a message.
@@ -113,7 +85,7 @@ export function imq_push(port: IpcPort, kmsg: IpcKmsg, always: bool): u32 {
     if (count >= MACH_PORT_QLIMIT_KERNEL) return PUSH_LIMIT;
     kmsg.ikm_next = low & ~IMQ_FLAGS;
     const next = (box & 0xffffffff00000000) + 0x100000000;
-    const pushed = next | (<u64>((<u32>changetype<usize>(kmsg)) | (low & IMQ_FLAGS)));
+    const pushed = next | <u64>(<u32>changetype<usize>(kmsg) | (low & IMQ_FLAGS));
     // [S17] Publishes the kmsg and its bytes; pairs with the takes S18 and S19.
     if (pair_cas(inbox_at, box, pushed) == box) return low & IMQ_KICK ? PUSH_KICK : PUSH_DONE;
   }
@@ -226,7 +198,7 @@ function imq_claim(port: IpcPort, kmsg: IpcKmsg): bool {
   if (box_head(box) != address || kmsg.ikm_next != 0) return false;
   port._imq_chain = address;
   const rest = (box & 0xffffffff00000000) - 0x100000000;
-  if (pair_cas(imq_inbox_at(port), box, rest | (<u64>(<u32>box & IMQ_FLAGS))) == box) return true; // [S18]
+  if (pair_cas(imq_inbox_at(port), box, rest | <u64>(<u32>box & IMQ_FLAGS)) == box) return true; // [S18]
   port._imq_chain = 0;
   return false;
 }
@@ -306,152 +278,6 @@ function imq_admit(port: IpcPort): bool {
 }
 
 /**
- * Moves the inbox to the list, oldest first. A transaction of its own.
- *
- * Conditions: port locked, nothing in the journal.
- */
-export function imq_drain(port: IpcPort): void {
-  const inbox_at = imq_inbox_at(port);
-  let head: u32 = 0;
-  while (true) {
-    const box = pair_load(inbox_at);
-    head = box_head(box);
-    if (head == 0) return;
-    port._imq_chain = head; // before the compare-and-swap, as in imq_claim
-    const rest = (box & 0xffffffff00000000) | (<u64>(<u32>box & IMQ_FLAGS));
-    if (pair_cas(inbox_at, box, rest) == box) break; // [S19]
-  }
-  imq_append_chain(port);
-}
-
-/** Puts imq_chain behind the list. Linking twice is harmless: the links are written before the list words are. */
-function imq_append_chain(port: IpcPort): void {
-  const newest = port.imq_chain;
-  let oldest: u32 = 0;
-  for (let at = newest; at != 0; at = kmsg_at(at).ikm_next) {
-    kmsg_at(at)._ikm_forward = oldest;
-    kmsg_at(at).z_owner = OWNER_QUEUED;
-    oldest = at;
-  }
-  if (port.imq_last != 0) kmsg_at(port.imq_last).ikm_forward = oldest;
-  else port.imq_first = oldest;
-  port.imq_last = newest;
-  port.imq_chain = 0;
-  journal_commit();
-}
-
-/**
- * Settles what an owner that died had in the queue's hand, and counts the messages anew.
- *
- * Conditions: port locked, its last owner's transaction undone, nothing in the journal.
- */
-export function imq_settle(port: IpcPort): void {
-  if (port.imq_chain != 0) {
-    let at = box_head(pair_load(imq_inbox_at(port)));
-    while (at != 0 && at != port.imq_chain) at = kmsg_at(at).ikm_next;
-    if (at != 0) port._imq_chain = 0; // the compare-and-swap was not made
-    else imq_append_chain(port);
-  }
-  let listed: u64 = 0;
-  for (let at = port.imq_first; at != 0; at = kmsg_at(at).ikm_forward) listed++;
-  while (true) {
-    const box = pair_load(imq_inbox_at(port));
-    if (<u32>box & IMQ_CLOSED) break;
-    let count = listed;
-    for (let at = box_head(box); at != 0; at = kmsg_at(at).ikm_next) count++;
-    if (pair_cas(imq_inbox_at(port), box, (box & 0xffff0000ffffffff) | (count << 32)) == box) break; // [S20]
-  }
-  port.io_dirty = 0;
-}
-
-/** Whether a message is queued that was addressed by a send right. Conditions: port locked. */
-export function imq_has_sends(port: IpcPort): bool {
-  for (let at = port.imq_first; at != 0; at = kmsg_at(at).ikm_forward) {
-    if (ikm_remote_type(kmsg_at(at)) == MACH_MSG_TYPE_PORT_SEND) return true;
-  }
-  for (let at = imq_inbox_head(port); at != 0; at = kmsg_at(at).ikm_next) {
-    if (ikm_remote_type(kmsg_at(at)) == MACH_MSG_TYPE_PORT_SEND) return true;
-  }
-  return false;
-}
-
-/** Sets KICK unless the inbox has messages. Conditions: port locked. Returns: false: look again. */
-export function imq_arm(port: IpcPort): bool {
-  const inbox_at = imq_inbox_at(port);
-  while (true) {
-    const box = pair_load(inbox_at);
-    if (box_head(box) != 0) return false;
-    if (<u32>box & IMQ_KICK) return true;
-    if (pair_cas(inbox_at, box, box | IMQ_KICK) == box) return true; // [S21] fails when anything was pushed
-  }
-}
-
-function imq_flag_clear(port: IpcPort, flag: u32): void {
-  const inbox_at = imq_inbox_at(port);
-  while (true) {
-    const box = pair_load(inbox_at);
-    if ((<u32>box & flag) == 0 || pair_cas(inbox_at, box, box & ~(<u64>flag)) == box) return; // [S21]
-  }
-}
-
-/**
- * Links a receiver that found nothing.
- *
- * Conditions: port locked, nothing in the journal. Commits.
- * Returns:    false when a message came meanwhile; the waiter is still the caller's.
- */
-export function imq_wait_receive(port: IpcPort, waiter: Waiter): bool {
-  if (!imq_arm(port)) return false;
-  waiters_append(ip_receivers_at(port), waiter);
-  journal_commit();
-  return true;
-}
-
-/**
- * Links a sender behind a full queue; the waiter carries the kmsg.
- *
- * Conditions: port locked, nothing in the journal. Commits. The kmsg's destination right is counted.
- * Consumes:   the kmsg when PUSH_FULL is returned.
- * Returns:    PUSH_FULL: waiting; otherwise there was room after all, or the port died: as imq_push.
- */
-export function imq_wait_send(port: IpcPort, waiter: Waiter, kmsg: IpcKmsg): u32 {
-  const inbox_at = imq_inbox_at(port);
-  while (true) {
-    const box = pair_load(inbox_at);
-    const low = <u32>box;
-    if (low & IMQ_CLOSED) return PUSH_CLOSED;
-    if (box_count(box) < box_qlimit(box) && (low & IMQ_BLOCKED) == 0) {
-      const outcome = imq_push(port, kmsg, false);
-      if (outcome != PUSH_FULL) return outcome;
-      continue;
-    }
-    // [S21] From here on nobody overtakes. Set before it is linked: BLOCKED without senders is cleared when found.
-    if (low & IMQ_BLOCKED || pair_cas(inbox_at, box, box | IMQ_BLOCKED) == box) break;
-  }
-  waiter._w_kmsg = <u32>changetype<usize>(kmsg);
-  journal_set(changetype<usize>(kmsg), OWNER_WAITING);
-  waiters_append(ip_senders_at(port), waiter);
-  journal_commit();
-  return PUSH_FULL;
-}
-
-/** Takes back a sender that waits no longer. Conditions: port locked, waiter linked. Commits. Kmsg to this hand. */
-export function imq_unwait_send(port: IpcPort, waiter: Waiter): void {
-  waiters_remove(ip_senders_at(port), waiter);
-  journal_set(waiter.w_kmsg, my_pid());
-  journal_set(changetype<usize>(waiter), my_pid());
-  journal_commit();
-  if (load<u32>(ip_senders_at(port)) == 0) imq_flag_clear(port, IMQ_BLOCKED);
-}
-
-/** Takes back a receiver that waits no longer. Conditions: port locked, waiter linked. Commits. */
-export function imq_unwait_receive(port: IpcPort, waiter: Waiter): void {
-  waiters_remove(ip_receivers_at(port), waiter);
-  journal_set(changetype<usize>(waiter), my_pid());
-  journal_commit();
-}
-
-/**
  * Puts a message that was handed to a thread which died back at the head, with its number, if its task still has the port.
  *
  * Conditions: port locked, nothing in the journal. Commits.
@@ -493,17 +319,6 @@ export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
   }
   // What was let in may have receivers or sets to go to.
   if (port.imq_first != 0) imq_kick_locked(port);
-}
-
-/** Refuses all later messages; those in the inbox go to the list. Conditions: port locked, nothing in the journal. */
-export function imq_close(port: IpcPort): void {
-  const inbox_at = imq_inbox_at(port);
-  while (true) {
-    imq_drain(port);
-    const box = pair_load(inbox_at);
-    if (<u32>box & IMQ_CLOSED) return;
-    if (box_head(box) == 0 && pair_cas(inbox_at, box, box | IMQ_CLOSED) == box) return; // [S22]
-  }
 }
 
 /**

@@ -12,11 +12,16 @@ import {
   MSGH_ID,
   MSGH_VOUCHER_PORT,
 } from "../abi/message";
-import { MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED, MACH_NOTIFY_SEND_ONCE } from "../abi/port";
+import {
+  MACH_NOTIFY_NO_SENDERS,
+  MACH_NOTIFY_PORT_DELETED,
+  MACH_NOTIFY_PORT_DESTROYED,
+  MACH_NOTIFY_SEND_ONCE,
+} from "../abi/port";
 import { IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
-import { imq_has_sends } from "./ipc_mqueue";
+import { imq_has_sends } from "./ipc_inbox";
 import { reap_push } from "./ipc_reap";
 
 /** Header 24, NDR record 8, one word. */
@@ -36,12 +41,24 @@ export class IpcRequest extends Element {
   _rq_next: u32;
   _rq_prev: u32;
 
-  get rq_id(): u32 { return this._rq_id; }
-  set rq_id(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_id"), value); }
-  get rq_next(): u32 { return this._rq_next; }
-  set rq_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_next"), value); }
-  get rq_prev(): u32 { return this._rq_prev; }
-  set rq_prev(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_prev"), value); }
+  get rq_id(): u32 {
+    return this._rq_id;
+  }
+  set rq_id(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_id"), value);
+  }
+  get rq_next(): u32 {
+    return this._rq_next;
+  }
+  set rq_next(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_next"), value);
+  }
+  get rq_prev(): u32 {
+    return this._rq_prev;
+  }
+  set rq_prev(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_prev"), value);
+  }
 }
 if (offsetof<IpcRequest>() > 64) ERROR("a request must fit its element");
 
@@ -71,7 +88,11 @@ export function ipc_notify_make(id: u32, value: u32): IpcKmsg | null {
   return kmsg;
 }
 
-/** As ipc_notify_make for PORT_DESTROYED: one descriptor, whose port the caller gives in the transaction. */
+/**
+ * As ipc_notify_make for PORT_DESTROYED: one descriptor, whose port the caller gives in the transaction.
+ *
+ * Returns: the kmsg, in this processor's hand; null when memory is exhausted.
+ */
 export function ipc_notify_make_port_destroyed(): IpcKmsg | null {
   const kmsg = ipc_notify_make(MACH_NOTIFY_PORT_DESTROYED, 0);
   if (!kmsg) return null;

@@ -27,12 +27,24 @@ export class IpcObject extends Element {
   /** Its name there. */
   _io_name: u32;
 
-  get io_bits(): u32 { return this._io_bits; }
-  set io_bits(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_bits"), value); }
-  get io_receiver(): u32 { return this._io_receiver; }
-  set io_receiver(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_receiver"), value); }
-  get io_name(): u32 { return this._io_name; }
-  set io_name(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_name"), value); }
+  get io_bits(): u32 {
+    return this._io_bits;
+  }
+  set io_bits(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_bits"), value);
+  }
+  get io_receiver(): u32 {
+    return this._io_receiver;
+  }
+  set io_receiver(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_receiver"), value);
+  }
+  get io_name(): u32 {
+    return this._io_name;
+  }
+  set io_name(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_name"), value);
+  }
 }
 if (offsetof<IpcObject>("io_lock") != 16) ERROR("io_lock must be at 16");
 

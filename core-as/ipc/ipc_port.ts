@@ -15,7 +15,8 @@ import { kassert } from "../kern/panic";
 import { my_pid } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
 import { MACH_PORT_QLIMIT_BASIC } from "../abi/port";
-import { imq_recheck, imq_settle } from "./ipc_mqueue";
+import { imq_settle } from "./ipc_inbox";
+import { imq_recheck } from "./ipc_mqueue";
 import { IO_ACTIVE, io_lock_at, IO_PORT, IpcObject } from "./ipc_object";
 
 /** No port, and a right that died. */
@@ -59,39 +60,99 @@ export class IpcPort extends IpcObject {
   _pad2: u32;
   _pad3: u32;
 
-  get ip_srights(): u32 { return this._ip_srights; }
-  set ip_srights(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_srights"), value); }
-  get ip_sorights(): u32 { return this._ip_sorights; }
-  set ip_sorights(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_sorights"), value); }
-  get ip_mscount(): u32 { return this._ip_mscount; }
-  set ip_mscount(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_mscount"), value); }
-  get ip_destination(): u32 { return this._ip_destination; }
-  set ip_destination(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_destination"), value); }
-  get ip_context(): u32 { return this._ip_context; }
-  set ip_context(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_context"), value); }
+  get ip_srights(): u32 {
+    return this._ip_srights;
+  }
+  set ip_srights(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_srights"), value);
+  }
+  get ip_sorights(): u32 {
+    return this._ip_sorights;
+  }
+  set ip_sorights(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_sorights"), value);
+  }
+  get ip_mscount(): u32 {
+    return this._ip_mscount;
+  }
+  set ip_mscount(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_mscount"), value);
+  }
+  get ip_destination(): u32 {
+    return this._ip_destination;
+  }
+  set ip_destination(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_destination"), value);
+  }
+  get ip_context(): u32 {
+    return this._ip_context;
+  }
+  set ip_context(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_context"), value);
+  }
   /** 0 alive, 1 being destroyed, 2 only references are left. */
-  get ip_dying(): u32 { return this._ip_dying; }
-  set ip_dying(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_dying"), value); }
+  get ip_dying(): u32 {
+    return this._ip_dying;
+  }
+  set ip_dying(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_dying"), value);
+  }
   /** Oldest and newest message on the list. */
-  get imq_first(): u32 { return this._imq_first; }
-  set imq_first(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_first"), value); }
-  get imq_last(): u32 { return this._imq_last; }
-  set imq_last(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_last"), value); }
-  get imq_chain(): u32 { return this._imq_chain; }
-  set imq_chain(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_chain"), value); }
+  get imq_first(): u32 {
+    return this._imq_first;
+  }
+  set imq_first(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_first"), value);
+  }
+  get imq_last(): u32 {
+    return this._imq_last;
+  }
+  set imq_last(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_last"), value);
+  }
+  get imq_chain(): u32 {
+    return this._imq_chain;
+  }
+  set imq_chain(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_chain"), value);
+  }
   /** Number of the next message to be received. */
-  get imq_seqno(): u32 { return this._imq_seqno; }
-  set imq_seqno(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_seqno"), value); }
-  get ip_links(): u32 { return this._ip_links; }
-  set ip_links(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_links"), value); }
-  get ip_requests(): u32 { return this._ip_requests; }
-  set ip_requests(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_requests"), value); }
-  get ip_nsrequest(): u32 { return this._ip_nsrequest; }
-  set ip_nsrequest(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_nsrequest"), value); }
-  get ip_pdrequest(): u32 { return this._ip_pdrequest; }
-  set ip_pdrequest(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_pdrequest"), value); }
-  get ip_request_count(): u32 { return this._ip_request_count; }
-  set ip_request_count(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_request_count"), value); }
+  get imq_seqno(): u32 {
+    return this._imq_seqno;
+  }
+  set imq_seqno(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_seqno"), value);
+  }
+  get ip_links(): u32 {
+    return this._ip_links;
+  }
+  set ip_links(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_links"), value);
+  }
+  get ip_requests(): u32 {
+    return this._ip_requests;
+  }
+  set ip_requests(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_requests"), value);
+  }
+  get ip_nsrequest(): u32 {
+    return this._ip_nsrequest;
+  }
+  set ip_nsrequest(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_nsrequest"), value);
+  }
+  get ip_pdrequest(): u32 {
+    return this._ip_pdrequest;
+  }
+  set ip_pdrequest(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_pdrequest"), value);
+  }
+  get ip_request_count(): u32 {
+    return this._ip_request_count;
+  }
+  set ip_request_count(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_request_count"), value);
+  }
 }
 if (offsetof<IpcPort>() != 128) ERROR("a port must stay two cache lines");
 if (offsetof<IpcPort>("_imq_first") != 64) ERROR("the receiver's words must start a line");

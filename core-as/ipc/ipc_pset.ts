@@ -12,7 +12,8 @@ import { my_pid } from "../kern/processor";
 import { waiter_at, waiter_complete, waiter_wake, Waiter, waiters_append, waiters_remove } from "../kern/waiter";
 import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_LINK, ZONE_PSET } from "../kern/zone";
 import { MACH_IPC_RETRY } from "../abi/message";
-import { imq_arm, imq_peek } from "./ipc_mqueue";
+import { imq_arm } from "./ipc_inbox";
+import { imq_peek } from "./ipc_mqueue";
 import { IO_ACTIVE, io_lock_at, IO_PSET, IpcObject } from "./ipc_object";
 import { IpcPort, port_at } from "./ipc_port";
 
@@ -28,13 +29,25 @@ export class IpcPset extends IpcObject {
   _pad1: u32;
 
   /** Members: first link. */
-  get ips_links(): u32 { return this._ips_links; }
-  set ips_links(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_links"), value); }
+  get ips_links(): u32 {
+    return this._ips_links;
+  }
+  set ips_links(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_links"), value);
+  }
   /** Ring of ready links: head and tail. */
-  get ips_ready(): u32 { return this._ips_ready; }
-  set ips_ready(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready"), value); }
-  get ips_ready_last(): u32 { return this._ips_ready_last; }
-  set ips_ready_last(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready_last"), value); }
+  get ips_ready(): u32 {
+    return this._ips_ready;
+  }
+  set ips_ready(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready"), value);
+  }
+  get ips_ready_last(): u32 {
+    return this._ips_ready_last;
+  }
+  set ips_ready_last(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready_last"), value);
+  }
 }
 if (offsetof<IpcPset>() != 64) ERROR("a set must stay one cache line");
 
@@ -49,17 +62,33 @@ export class IpcLink extends Element {
   _l_ready_next: u32;
   _l_ready: u32;
 
-  get l_port_next(): u32 { return this._l_port_next; }
-  set l_port_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_port_next"), value); }
+  get l_port_next(): u32 {
+    return this._l_port_next;
+  }
+  set l_port_next(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_port_next"), value);
+  }
   /** Next member of the set. */
-  get l_set_next(): u32 { return this._l_set_next; }
-  set l_set_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_set_next"), value); }
+  get l_set_next(): u32 {
+    return this._l_set_next;
+  }
+  set l_set_next(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_set_next"), value);
+  }
   /** Next on the ring. */
-  get l_ready_next(): u32 { return this._l_ready_next; }
-  set l_ready_next(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_ready_next"), value); }
+  get l_ready_next(): u32 {
+    return this._l_ready_next;
+  }
+  set l_ready_next(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_ready_next"), value);
+  }
   /** 1: on the ring. */
-  get l_ready(): u32 { return this._l_ready; }
-  set l_ready(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_ready"), value); }
+  get l_ready(): u32 {
+    return this._l_ready;
+  }
+  set l_ready(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcLink>("_l_ready"), value);
+  }
 }
 if (offsetof<IpcLink>() > 64) ERROR("a link must fit its element");
 

@@ -18,7 +18,12 @@ import {
   MACH_RCV_PORT_CHANGED,
   MACH_RCV_PORT_DIED,
 } from "../abi/message";
-import { MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_SEND_ONCE, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_UREFS_MAX } from "../abi/port";
+import {
+  MACH_NOTIFY_DEAD_NAME,
+  MACH_NOTIFY_SEND_ONCE,
+  MACH_PORT_TYPE_DEAD_NAME,
+  MACH_PORT_UREFS_MAX,
+} from "../abi/port";
 import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import {
   IKM_COUNTED,
@@ -31,17 +36,11 @@ import {
   IpcKmsg,
   kmsg_at,
 } from "./ipc_kmsg";
-import {
-  imq_close,
-  imq_push,
-  imq_recheck,
-  PUSH_DONE,
-  PUSH_KICK,
-} from "./ipc_mqueue";
+import { imq_close } from "./ipc_inbox";
+import { imq_push, imq_recheck, PUSH_DONE, PUSH_KICK } from "./ipc_mqueue";
 import {
   ipc_notify_make,
   ipc_notify_make_port_destroyed,
-  ipc_notify_no_senders_locked,
   ipc_notify_post,
   ipc_request_unlink,
   request_at,
@@ -58,18 +57,8 @@ import {
   IpcPort,
   port_at,
 } from "./ipc_port";
-import {
-  ipc_pset_release_locked,
-  ipc_pset_remove,
-  ipc_pset_remove_all,
-  IpcPset,
-  ips_lock,
-  ips_unlock,
-  ips_waiters_at,
-  link_at,
-  link_port,
-  pset_at,
-} from "./ipc_pset";
+import { ipc_pset_remove_all, pset_at } from "./ipc_pset";
+import { reap_pset } from "./ipc_pset_destroy";
 import { ipc_right_bury } from "./ipc_right";
 import { ipc_right_drop_slot } from "./ipc_right_copy";
 import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "./ipc_space";
@@ -84,7 +73,7 @@ export function reap_push(element: usize): void {
 }
 
 /** Takes the first element off. Conditions: in a transaction, `element` is the first. */
-function reap_pop(element: usize, owner: u32): void {
+export function reap_pop(element: usize, owner: u32): void {
   kassert(me().p_work == element, 0x1901);
   journal_set(processor + P_WORK, load<u32>(element, 4));
   journal_set(element, owner);
@@ -273,8 +262,10 @@ function reap_port(port: IpcPort): bool {
   let done = true;
   if (load<u32>(ip_senders_at(port)) != 0) reap_sender(port);
   else if (port.imq_first != 0) reap_message(port);
-  else if (port.ip_nsrequest != 0) done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_nsrequest"));
-  else if (port.ip_pdrequest != 0) done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_pdrequest"));
+  else if (port.ip_nsrequest != 0)
+    done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_nsrequest"));
+  else if (port.ip_pdrequest != 0)
+    done = reap_request_right(changetype<usize>(port) + offsetof<IpcPort>("_ip_pdrequest"));
   else if (port.ip_requests == 0) {
     reap_pop(changetype<usize>(port), OWNER_LIVE);
     port.ip_dying = 2;
@@ -380,50 +371,3 @@ function reap_request(element: usize): bool {
   zone_free(ZONE_REQUEST, element);
   return true;
 }
-
-/**
- * Destroys a set: at once it is dead to all; members leave and receivers wake as work.
- *
- * Conditions: set locked, in a transaction. Commits and unlocks.
- */
-export function ipc_pset_destroy_locked(pset: IpcPset): void {
-  pset.io_bits = pset.io_bits & ~IO_ACTIVE;
-  pset.io_receiver = 0;
-  pset.io_name = 0;
-  reap_push(changetype<usize>(pset));
-  journal_commit();
-  ips_unlock(pset);
-}
-
-/** One step of a set's destruction. */
-function reap_pset(pset: IpcPset): bool {
-  ips_lock(pset);
-  const waiters_at = ips_waiters_at(pset);
-  if (load<u32>(waiters_at) != 0) {
-    const waiter = waiter_at(load<u32>(waiters_at));
-    waiters_remove(waiters_at, waiter);
-    waiter_complete(waiter, MACH_RCV_PORT_DIED, 0);
-    journal_commit();
-    ips_unlock(pset);
-    waiter_wake(waiter);
-    return true;
-  }
-  const link = pset.ips_links;
-  if (link == 0) {
-    reap_pop(changetype<usize>(pset), my_pid());
-    ipc_pset_release_locked(pset);
-    return true;
-  }
-  // Port before set: the member is read first and confirmed under the port's lock.
-  const port = link_port(link_at(link));
-  ips_unlock(pset);
-  ip_lock(port);
-  for (let at = port.ip_links; at != 0; at = link_at(at).l_port_next) {
-    if (at != link || link_at(at).l_set != changetype<usize>(pset)) continue;
-    ipc_pset_remove(port, link_at(at));
-    break;
-  }
-  ip_unlock(port);
-  return true;
-}
-

@@ -41,7 +41,8 @@ import { MACH_PORT_TYPE_PORT_SET, MACH_PORT_TYPE_RECEIVE } from "../abi/port";
 import { ie_type } from "./ipc_entry";
 import { ipc_kmsg_free, IpcKmsg, kmsg_at } from "./ipc_kmsg";
 import { ikm_trailer_bytes, ipc_kmsg_add_trailer, ipc_kmsg_copyout, ipc_kmsg_copyout_dest } from "./ipc_kmsg_copyout";
-import { imq_dequeue, imq_peek, imq_spin, imq_too_large, imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue";
+import { imq_dequeue, imq_peek, imq_spin, imq_too_large } from "./ipc_mqueue";
+import { imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue_wait";
 import { io_names, IO_PORT, IO_PSET } from "./ipc_object";
 import { ip_lock, ip_receivers_at, ip_unlock, IpcPort, port_at } from "./ipc_port";
 import {

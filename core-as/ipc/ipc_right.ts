@@ -19,7 +19,6 @@ import {
   MACH_PORT_RIGHT_PORT_SET,
   MACH_PORT_RIGHT_RECEIVE,
   MACH_PORT_RIGHT_SEND,
-  MACH_PORT_RIGHT_SEND_ONCE,
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_PORT_SET,
   MACH_PORT_TYPE_RECEIVE,
@@ -35,7 +34,8 @@ import { ipc_notify_make, ipc_notify_no_senders_locked, ipc_notify_post, ipc_req
 import { io_lock_at } from "./ipc_object";
 import { ip_active, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
 import { pset_at } from "./ipc_pset";
-import { ipc_port_clear_receiver_locked, ipc_port_destroy_locked, ipc_pset_destroy_locked } from "./ipc_reap";
+import { ipc_pset_destroy_locked } from "./ipc_pset_destroy";
+import { ipc_port_clear_receiver_locked, ipc_port_destroy_locked } from "./ipc_reap";
 import { ipc_entry_dealloc, ipc_entry_lookup, IpcSpace } from "./ipc_space";
 
 /**

@@ -5,11 +5,7 @@
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
-import {
-  KERN_INVALID_RIGHT,
-  KERN_INVALID_VALUE,
-  KERN_SUCCESS,
-} from "../abi/kern_return";
+import { KERN_INVALID_RIGHT, KERN_INVALID_VALUE, KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_TYPE_COPY_SEND,
   MACH_MSG_TYPE_MAKE_SEND,

@@ -11,16 +11,7 @@ import { Element } from "../kern/zone";
 import { SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
 import { KERN_FAILURE, KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_SUCCESS } from "../abi/kern_return";
 import { MACH_PORT_VALID, name_gen, name_index, name_make } from "../abi/port";
-import {
-  entry_at,
-  IE_BYTES,
-  ie_bits_claim,
-  ie_bits_free,
-  ie_gen,
-  IE_LISTED,
-  ie_used,
-  IpcEntry,
-} from "./ipc_entry";
+import { entry_at, IE_BYTES, ie_bits_claim, ie_bits_free, ie_gen, IE_LISTED, ie_used, IpcEntry } from "./ipc_entry";
 
 @unmanaged
 export class IpcSpace extends Element {
@@ -45,31 +36,73 @@ export class IpcSpace extends Element {
   _is_entries: u32;
   _pad0: u32;
 
-  get is_active(): u32 { return this._is_active; }
-  set is_active(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_active"), value); }
-  get is_cursor(): u32 { return this._is_cursor; }
-  set is_cursor(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_cursor"), value); }
+  get is_active(): u32 {
+    return this._is_active;
+  }
+  set is_active(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_active"), value);
+  }
+  get is_cursor(): u32 {
+    return this._is_cursor;
+  }
+  set is_cursor(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_cursor"), value);
+  }
   /** Free list: oldest and newest slot. */
-  get is_free(): u32 { return this._is_free; }
-  set is_free(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_free"), value); }
-  get is_free_last(): u32 { return this._is_free_last; }
-  set is_free_last(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_free_last"), value); }
-  get is_hash(): u32 { return this._is_hash; }
-  set is_hash(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash"), value); }
-  get is_hash_slots(): u32 { return this._is_hash_slots; }
-  set is_hash_slots(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_slots"), value); }
-  get is_hash_used(): u32 { return this._is_hash_used; }
-  set is_hash_used(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_used"), value); }
-  get is_hash_old(): u32 { return this._is_hash_old; }
-  set is_hash_old(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_old"), value); }
-  get is_hash_old_slots(): u32 { return this._is_hash_old_slots; }
+  get is_free(): u32 {
+    return this._is_free;
+  }
+  set is_free(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_free"), value);
+  }
+  get is_free_last(): u32 {
+    return this._is_free_last;
+  }
+  set is_free_last(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_free_last"), value);
+  }
+  get is_hash(): u32 {
+    return this._is_hash;
+  }
+  set is_hash(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash"), value);
+  }
+  get is_hash_slots(): u32 {
+    return this._is_hash_slots;
+  }
+  set is_hash_slots(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_slots"), value);
+  }
+  get is_hash_used(): u32 {
+    return this._is_hash_used;
+  }
+  set is_hash_used(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_used"), value);
+  }
+  get is_hash_old(): u32 {
+    return this._is_hash_old;
+  }
+  set is_hash_old(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_old"), value);
+  }
+  get is_hash_old_slots(): u32 {
+    return this._is_hash_old_slots;
+  }
   set is_hash_old_slots(value: u32) {
     journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_hash_old_slots"), value);
   }
-  get is_ports(): u32 { return this._is_ports; }
-  set is_ports(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_ports"), value); }
-  get is_entries(): u32 { return this._is_entries; }
-  set is_entries(value: u32) { journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_entries"), value); }
+  get is_ports(): u32 {
+    return this._is_ports;
+  }
+  set is_ports(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_ports"), value);
+  }
+  get is_entries(): u32 {
+    return this._is_entries;
+  }
+  set is_entries(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcSpace>("_is_entries"), value);
+  }
 }
 /** Directories: SPACE_DIRS addresses behind the struct. */
 export const IS_DIRS: usize = 64;
@@ -116,7 +149,7 @@ function is_reach(space: IpcSpace, index: u32): bool {
     if (dir == 0) return false;
     journal_set(dir_at, <u32>dir);
   }
-  const chunk_at = (<usize>load<u32>(dir_at)) + ((index >>> 8) & 1023) * 4;
+  const chunk_at = <usize>load<u32>(dir_at) + ((index >>> 8) & 1023) * 4;
   if (load<u32>(chunk_at) != 0) return true;
   const chunk = frames_alloc(1, 1, owner);
   if (chunk == 0) return false;

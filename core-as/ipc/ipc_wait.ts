@@ -28,7 +28,8 @@ import {
 } from "../abi/message";
 import { ipc_kmsg_destroy } from "./ipc_kmsg_copyout";
 import { IpcKmsg } from "./ipc_kmsg";
-import { imq_recheck, imq_unwait_receive, imq_unwait_send, imq_wait_send, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "./ipc_mqueue";
+import { imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "./ipc_mqueue";
+import { imq_unwait_receive, imq_unwait_send, imq_wait_send } from "./ipc_mqueue_wait";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "./ipc_port";
 import { ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "./ipc_pset";
 import { reap_run } from "./ipc_reap";

@@ -21,7 +21,7 @@ export const FRAME_KIND_MASK: u32 = 0xf;
 
 /** Address of the owner word of a frame. */
 export function frame_owner_at(frame: u32): usize {
-  return FRAME_TABLE + (<usize>frame) * 4;
+  return FRAME_TABLE + <usize>frame * 4;
 }
 
 /** Frames that exist now. */
@@ -40,8 +40,8 @@ export function frames_count(): u32 {
 export function frames_alloc(count: u32, align: u32, owner: u32): usize {
   const first = frames_claim(count, align, owner);
   if (first == 0) return 0;
-  const address = (<usize>first) * FRAME_BYTES;
-  bytes_fill(address, 0, (<usize>count) * FRAME_BYTES);
+  const address = <usize>first * FRAME_BYTES;
+  bytes_fill(address, 0, <usize>count * FRAME_BYTES);
   return address;
 }
 

@@ -8,7 +8,7 @@
 
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
-import { me, P_JOURNAL, processor, Processor, processor_at } from "./processor";
+import { me, P_JOURNAL, processor, processor_at } from "./processor";
 import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
 /**

@@ -67,15 +67,31 @@ export class Waiter {
   /** Next on p_completed or p_drain. */
   w_completed: u32;
 
-  get w_state(): u32 { return this._w_state; }
-  set w_state(value: u32) { journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_state"), value); }
-  get w_kmsg(): u32 { return this._w_kmsg; }
-  set w_kmsg(value: u32) { journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_kmsg"), value); }
-  get w_code(): u32 { return this._w_code; }
-  set w_code(value: u32) { journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_code"), value); }
+  get w_state(): u32 {
+    return this._w_state;
+  }
+  set w_state(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_state"), value);
+  }
+  get w_kmsg(): u32 {
+    return this._w_kmsg;
+  }
+  set w_kmsg(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_kmsg"), value);
+  }
+  get w_code(): u32 {
+    return this._w_code;
+  }
+  set w_code(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_code"), value);
+  }
   /** Next waiter of the object. */
-  get w_link(): u32 { return this._w_link; }
-  set w_link(value: u32) { journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_link"), value); }
+  get w_link(): u32 {
+    return this._w_link;
+  }
+  set w_link(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<Waiter>("_w_link"), value);
+  }
 }
 if (offsetof<Waiter>() != 64) ERROR("Waiter must stay 64 bytes");
 
@@ -97,7 +113,14 @@ function w_hander_at(waiter: Waiter): usize {
  * Conditions: in a trap; any locks held.
  * Returns:    the waiter, in this processor's hand; null when memory is exhausted.
  */
-export function waiter_alloc(object: usize, task: usize, kind: u32, cookie: u32, size: u32, option: u32): Waiter | null {
+export function waiter_alloc(
+  object: usize,
+  task: usize,
+  kind: u32,
+  cookie: u32,
+  size: u32,
+  option: u32,
+): Waiter | null {
   const address = zone_alloc(ZONE_WAITER);
   if (address == 0) return null;
   const waiter = waiter_at(address);

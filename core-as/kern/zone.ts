@@ -136,7 +136,7 @@ function zone_take(zone: u32, hints: bool): bool {
   for (let looked = first; looked < slabs; looked++, slab++) {
     if (slab >= slabs) slab = first;
     if (word_load(frame_owner_at(slab * SLAB_FRAMES)) != (FRAME_ZONE | (zone << 4))) continue;
-    const address = (<usize>slab) * SLAB_BYTES;
+    const address = <usize>slab * SLAB_BYTES;
     if (hints && word_load(address) == 0) continue;
     if (!slab_take(zone, address)) continue;
     store<u32>(cursor_at, slab);
@@ -189,19 +189,24 @@ export function zone_of(element: usize): u32 {
   return frame_owner(element & ~(<usize>SLAB_BYTES - 1)) >>> 4;
 }
 
-/** First element of the zone after `element` (0: the first of all), whatever its owner; 0 at the end. */
+/**
+ * Walks a zone.
+ *
+ * Races:   slabs only come, and elements keep their type; what an owner says may change at once.
+ * Returns: the element after `element` (0: the first of all), whatever its owner; 0 at the end.
+ */
 export function zone_next(zone: u32, element: usize): usize {
   const bytes = zone_element_bytes(zone);
   let slab: u32 = header().h_first_frame / SLAB_FRAMES;
   if (element != 0) {
     slab = <u32>(element / SLAB_BYTES);
     const next = element + bytes;
-    if (next < (<usize>slab) * SLAB_BYTES + SLAB_HEADER + zone_slab_elements(zone) * bytes) return next;
+    if (next < <usize>slab * SLAB_BYTES + SLAB_HEADER + zone_slab_elements(zone) * bytes) return next;
     slab++;
   }
   for (const slabs = frames_count() / SLAB_FRAMES; slab < slabs; slab++) {
     const owner = word_load(frame_owner_at(slab * SLAB_FRAMES));
-    if (owner == (FRAME_ZONE | (zone << 4))) return (<usize>slab) * SLAB_BYTES + SLAB_HEADER;
+    if (owner == (FRAME_ZONE | (zone << 4))) return <usize>slab * SLAB_BYTES + SLAB_HEADER;
   }
   return 0;
 }

@@ -28,13 +28,12 @@ import {
   PROCESSOR_USER,
 } from "../kern/processor";
 import { PROCESSOR_MAX } from "../kern/param";
-import { waiter_at, WAITER_ASYNC, WAITER_DONE, WAITER_LINKED, waiter_look, WAITER_SEND, Waiter } from "../kern/waiter";
+import { waiter_at, WAITER_ASYNC, WAITER_LINKED, waiter_look, WAITER_SEND, Waiter } from "../kern/waiter";
 import {
   element_release,
   OWNER_HELD,
   OWNER_LIVE,
   OWNER_MAGAZINE,
-  OWNER_WAITING,
   OWNER_WORK,
   zone_free,
   ZONE_COUNT,
@@ -49,22 +48,16 @@ import {
 } from "../kern/zone";
 import { word_cas, word_load, word_store, word_swap, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
-import { IKM_NUMBERED, IKM_POST, ipc_kmsg_free, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
+import { IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
-import {
-  imq_drain,
-  imq_inbox_head,
-  imq_kick_locked,
-  imq_put_back,
-  imq_unwait_receive,
-  imq_unwait_send,
-} from "../ipc/ipc_mqueue";
-import { ipc_notify_no_senders_locked } from "../ipc/ipc_notify";
+import { imq_drain, imq_inbox_head } from "../ipc/ipc_inbox";
+import { imq_kick_locked, imq_put_back } from "../ipc/ipc_mqueue";
+import { imq_unwait_receive, imq_unwait_send } from "../ipc/ipc_mqueue_wait";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_rouse, ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
 import { reap_post_hand, reap_run } from "../ipc/ipc_reap";
 import { IpcSpace } from "../ipc/ipc_space";
-import { TASK_EMPTY, task_detach, task_runs, task_tail, task_terminate } from "../task/task";
+import { task_detach, task_runs, task_terminate } from "../task/task";
 import { waiter_wake } from "../kern/waiter";
 
 /**
@@ -222,7 +215,8 @@ function end_wait(waiter: Waiter): u32 {
   let kmsg = waiter.w_kmsg;
   if (linked && sends) imq_unwait_send(port, waiter);
   else if (linked) imq_unwait_receive(port, waiter);
-  else if (sends) kmsg = 0; // its message was queued
+  else if (sends)
+    kmsg = 0; // its message was queued
   else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter.w_task)) kmsg = 0;
   ip_unlock(port);
   return kmsg;

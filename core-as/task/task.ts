@@ -11,7 +11,7 @@ import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { entry_at, ie_gen } from "../ipc/ipc_entry";
 import { IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
-import { imq_close } from "../ipc/ipc_mqueue";
+import { imq_close } from "../ipc/ipc_inbox";
 import { IO_ACTIVE, IO_KERNEL, IO_PORT } from "../ipc/ipc_object";
 import { ip_lock, ip_unlock, ipc_port_adopt, ipc_port_alloc, port_at } from "../ipc/ipc_port";
 import { ipc_port_destroy_locked, reap_run } from "../ipc/ipc_reap";

@@ -82,7 +82,11 @@ export function frames_used(): u32 {
   return trap_leave(used());
 }
 
-/** First trap of an agent whose record the host has claimed. `flags`: PROCESSOR_CAN_WAIT. */
+/**
+ * First trap of an agent whose record the host has claimed. `flags`: PROCESSOR_CAN_WAIT.
+ *
+ * Conditions: the record is in state USER, and nobody else uses it. Returns: KERN_SUCCESS; KERN_TERMINATED.
+ */
 export function processor_attach(flags: u32): u32 {
   const record = me();
   record.p_flags = flags;

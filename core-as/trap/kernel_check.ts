@@ -4,20 +4,18 @@
 import { word_load } from "../sync/atomics";
 import { me } from "../kern/processor";
 import { waiter_at, WAITER_LINKED, WAITER_SEND } from "../kern/waiter";
+import { OWNER_LIVE, OWNER_QUEUED, OWNER_WAITING, zone_next, ZONE_PORT, ZONE_PSET, ZONE_TASK } from "../kern/zone";
 import {
-  OWNER_LIVE,
-  OWNER_QUEUED,
-  OWNER_WAITING,
-  zone_next,
-  ZONE_PORT,
-  ZONE_PSET,
-  ZONE_TASK,
-} from "../kern/zone";
-import { MACH_PORT_TYPE_PORT_SET, MACH_PORT_TYPE_RECEIVE, MACH_PORT_TYPE_SEND, MACH_PORT_TYPE_SEND_ONCE, name_make } from "../abi/port";
+  MACH_PORT_TYPE_PORT_SET,
+  MACH_PORT_TYPE_RECEIVE,
+  MACH_PORT_TYPE_SEND,
+  MACH_PORT_TYPE_SEND_ONCE,
+  name_make,
+} from "../abi/port";
 import { entry_at, ie_gen, ie_type, IpcEntry } from "../ipc/ipc_entry";
 import { ipc_hash_lookup } from "../ipc/ipc_hash";
 import { kmsg_at } from "../ipc/ipc_kmsg";
-import { IMQ_BLOCKED, IMQ_CLOSED, imq_flags, imq_inbox_head, IMQ_KICK, imq_msgcount } from "../ipc/ipc_mqueue";
+import { IMQ_BLOCKED, IMQ_CLOSED, imq_flags, imq_inbox_head, IMQ_KICK, imq_msgcount } from "../ipc/ipc_inbox";
 import { request_at } from "../ipc/ipc_notify";
 import { io_names, IO_PORT, IO_PSET } from "../ipc/ipc_object";
 import { ip_active, ip_receivers_at, ip_senders_at, IpcPort, port_at } from "../ipc/ipc_port";
@@ -72,7 +70,8 @@ function port_check(port: IpcPort): u32 {
     if (link_at(at).l_port != changetype<usize>(port)) return 0x4018;
     if (link_at(at).l_ready == 0 && (queued != 0 || (flags & IMQ_KICK) == 0)) return 0x4019;
   }
-  if (!ip_active(port) && (receivers != 0 || senders != 0 || port.ip_links != 0 || port.io_receiver != 0)) return 0x401a;
+  if (!ip_active(port) && (receivers != 0 || senders != 0 || port.ip_links != 0 || port.io_receiver != 0))
+    return 0x401a;
   let requests: u32 = 0;
   for (let at = port.ip_requests; at != 0; at = request_at(at).rq_next) requests++;
   return requests == port.ip_request_count ? 0 : 0x401b;

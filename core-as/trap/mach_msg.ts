@@ -1,12 +1,21 @@
 // mach_msg_trap and its kin: arguments checked, then the rooms of the message path in order (core-as/README.md).
 
-import { batch_get, batch_set, DEBUG_SITE_AFTER_PUSH, DEBUG_SITE_BEFORE_PUSH, DEBUG_SITE_COPYIN_END, debug_site, now, out_get, out_set } from "../kern/processor";
+import {
+  batch_get,
+  batch_set,
+  DEBUG_SITE_AFTER_PUSH,
+  DEBUG_SITE_BEFORE_PUSH,
+  DEBUG_SITE_COPYIN_END,
+  debug_site,
+  now,
+  out_get,
+  out_set,
+} from "../kern/processor";
 import { my_pid } from "../kern/processor";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../kern/param";
 import { OWNER_HELD } from "../kern/zone";
 import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
 import {
-  MACH_IPC_WOULD_BLOCK,
   MACH_MSG_SIZE_MAX,
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_PORT_SEND,
@@ -25,7 +34,16 @@ import {
   MSGH_BITS,
   MSGH_HEADER_BYTES,
 } from "../abi/message";
-import { IKM_COUNTED, ikm_remote_type, ikm_valid, ipc_kmsg_alloc, ipc_kmsg_charge, ipc_kmsg_free, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
+import {
+  IKM_COUNTED,
+  ikm_remote_type,
+  ikm_valid,
+  ipc_kmsg_alloc,
+  ipc_kmsg_charge,
+  ipc_kmsg_free,
+  IpcKmsg,
+  kmsg_at,
+} from "../ipc/ipc_kmsg";
 import {
   ipc_kmsg_check_shape,
   ipc_kmsg_copyin_body,
@@ -110,7 +128,7 @@ export function mach_msg_trap(
   rcv_size: u32,
   rcv_name: u32,
   timeout: u32,
-  notify: u32,
+  _notify: u32,
 ): u32 {
   const kr = trap_enter();
   if (kr != KERN_SUCCESS) return kr;

@@ -188,7 +188,8 @@ function get_refs(space: IpcSpace, name: u32, right: u32): u32 {
   const entry = ipc_right_lookup(space, name);
   if (!entry) return KERN_INVALID_NAME;
   const held = right < MACH_PORT_RIGHT_LABELH && (ie_type(entry.ie_bits) & (MACH_PORT_TYPE_SEND << right)) != 0;
-  const counted = right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_SEND_ONCE || right == MACH_PORT_RIGHT_DEAD_NAME;
+  const counted =
+    right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_SEND_ONCE || right == MACH_PORT_RIGHT_DEAD_NAME;
   out_set(0, held ? (counted ? ie_urefs(entry.ie_bits) : 1) : 0);
   return KERN_SUCCESS;
 }

@@ -33,7 +33,8 @@ import {
 } from "../abi/port";
 import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
 import { ipc_kmsg_alloc, IpcKmsg } from "../ipc/ipc_kmsg";
-import { imq_has_sends, imq_msgcount, imq_qlimit, imq_set_qlimit } from "../ipc/ipc_mqueue";
+import { imq_has_sends, imq_msgcount, imq_qlimit } from "../ipc/ipc_inbox";
+import { imq_set_qlimit } from "../ipc/ipc_mqueue";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
@@ -119,7 +120,12 @@ function out_status(port: IpcPort): void {
   out_set(9, 0);
 }
 
-/** A87, A93: LIMITS_INFO, the queue limit. */
+/**
+ * A87, A93: LIMITS_INFO, the queue limit.
+ *
+ * Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT, another flavor; KERN_FAILURE, no word; KERN_INVALID_VALUE, more than 1024;
+ *          KERN_INVALID_NAME; KERN_INVALID_RIGHT, not a receive right.
+ */
 export function mach_port_set_attributes(
   handle: u32,
   target: u32,

@@ -50,7 +50,9 @@ function trap_enter_slow(pid: u32): void {
     const kind = word_load(state_at) & 0xff;
     if (kind == PROCESSOR_USER && word_cas(state_at, PROCESSOR_USER, PROCESSOR_KERNEL) == PROCESSOR_USER) return;
     if (kind == PROCESSOR_KERNEL) word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_FAULTED);
-    if (kind == PROCESSOR_FAULTED && processor_claim(pid) == PROCESSOR_FAULTED) {
+    // RECOVERING by ourselves: an exception left the recovery too. processor_claim tells it from a recovery by another.
+    const stopped = kind == PROCESSOR_FAULTED || kind == PROCESSOR_RECOVERING;
+    if (stopped && processor_claim(pid) == PROCESSOR_FAULTED) {
       processor_recover_self();
       word_store(state_at, PROCESSOR_KERNEL);
       return;

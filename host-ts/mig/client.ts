@@ -82,9 +82,7 @@ function asyncMethod(right: SendRight, stub: Stub): (args?: Values, wait?: Wait)
       signal?.throwIfAborted();
       try {
         const name = right.nameIn(space);
-        const draft = request.encode(
-          new Draft(space), MACH_MSG_TYPE_COPY_SEND, name, 0, id, valuesOf(request, args),
-        );
+        const draft = request.encode(new Draft(space), MACH_MSG_TYPE_COPY_SEND, name, 0, id, valuesOf(request, args));
         space.outbox.flush();
         await sendDraft(draft, name, timeout, signal);
       } catch (error) {
