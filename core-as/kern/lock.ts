@@ -4,7 +4,7 @@
 // owner's time slice. A waiter looks at the owner's state each time: if it is dead or faulted, the waiter undoes the owner's
 // transaction and releases its locks itself, which takes no lock.
 
-import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
+import { word_cas, word_load, word_store, word_wait, word_wake } from "../sync/atomics";
 import { journal_undo } from "./journal";
 import { kassert } from "./panic";
 import { HELD_MAX, LOCK_NAP_NS, LOCK_SPIN_MAX } from "./param";
@@ -69,9 +69,29 @@ export function lock_forget(lock_at: usize): void {
     if (load<u32>(base + index * 4) != <u32>lock_at) continue;
     store<u32>(base + index * 4, load<u32>(base + last * 4));
     me().p_held_count = last;
+    if (last == 0 && me().p_wake != 0) wake_flush();
     return;
   }
   kassert(false, 0x0204);
+}
+
+/**
+ * Notifies a sleeper on the word, after the last lock is released: a woken thread that takes this one's place on the core would
+ * find the lock taken and nap.
+ *
+ * Races: the word may be another waiter's by then; that notify is a spurious one. A death before it: recovery makes all sleepers look.
+ */
+export function wake_unlocked(word_at: usize): void {
+  if (me().p_wake != 0) wake_flush();
+  me().p_wake = <u32>word_at;
+  if (me().p_held_count == 0) wake_flush();
+}
+
+/** Gives the notify that is owed, if any. */
+export function wake_flush(): void {
+  const word_at = me().p_wake;
+  me().p_wake = 0;
+  if (word_at != 0) word_wake(word_at, 1);
 }
 
 /** Releases the lock. Conditions: held, transaction committed. */

@@ -58,7 +58,8 @@ export class Processor {
   p_debug_at: u32;
   /** Times that this record was claimed; the host's, the core never writes it. */
   p_generation: u32;
-  _pad1: u32;
+  /** Word whose sleeper is to be notified once the last lock is released, or 0. */
+  p_wake: u32;
   _pad2: u32;
   _pad3: u32;
 

@@ -12,6 +12,7 @@
 
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { journal_set } from "./journal";
+import { wake_unlocked } from "./lock";
 import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
 import {
   BELL_ARMED,
@@ -183,7 +184,7 @@ export function waiter_wake(waiter: Waiter): void {
   }
   const word_at = w_word_at(waiter);
   // [S13] After the swap the waiter may be gone; a notify on its word is then a spurious one.
-  if (word_swap(word_at, WORD_WOKEN) == WORD_SLEEPING) word_wake(word_at, 1);
+  if (word_swap(word_at, WORD_WOKEN) == WORD_SLEEPING) wake_unlocked(word_at);
 }
 
 /** Puts a completed waiter on its processor's list and rings, at most once for each time the bell was armed. */
@@ -196,7 +197,7 @@ function waiter_post(waiter: Waiter): void {
     if (word_cas(list_at, head, <u32>changetype<usize>(waiter)) == head) break; // [S14] publishes w_completed
   }
   // [S15] The push is before the swap, the loop arms before it looks: one of the two sees the other.
-  if (word_swap(p_bell_at(pid), BELL_RUNG) == BELL_ARMED) word_wake(p_bell_at(pid), 1);
+  if (word_swap(p_bell_at(pid), BELL_RUNG) == BELL_ARMED) wake_unlocked(p_bell_at(pid));
 }
 
 /** What ended a sleep. */

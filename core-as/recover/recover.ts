@@ -6,7 +6,7 @@
 
 import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
-import { processor_claim, processor_undo_claimed } from "../kern/lock";
+import { processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
 import { header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
 import {
   BELL_ARMED,
@@ -125,6 +125,7 @@ function processor_bury(pid: u32, gone: bool): void {
 export function processor_recover_self(): void {
   const pid = my_pid();
   processor_undo_claimed(pid);
+  wake_flush();
   kick_ports();
   for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
     const waiter = waiter_at(at);

@@ -102,6 +102,7 @@ export function processor_attach(flags: u32): u32 {
   record.p_bell = 0;
   record.p_rescan = 0;
   record.p_drain = 0;
+  record.p_wake = 0;
   const kr = trap_enter();
   return kr == KERN_SUCCESS ? trap_leave(KERN_SUCCESS) : kr;
 }

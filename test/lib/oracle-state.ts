@@ -299,6 +299,8 @@ export class Oracle {
     const notify = port.pdRequest;
     port.pdRequest = null;
     if (notify === null || !notify.alive || this.leadsTo(notify, port)) {
+      // The request's own send-once right is not used then.
+      if (notify?.alive) this.notify(notify, SEND_ONCE, 0, false);
       this.kill(port);
       return;
     }
