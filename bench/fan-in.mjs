@@ -7,7 +7,7 @@
 // moves (senders and receiver wake each other for every message).
 
 const options = { bytes: 64, batch: 1 };
-const count = { full: 51_200, quick: 2_048 };
+const count = { full: 102_400, quick: 2_048 };
 
 const posted = { name: "postMessage", file: "post-message", make: "fanIn", options, count };
 const machIpc = { name: "one port", file: "mach-ipc", make: "fanIn", options, count };

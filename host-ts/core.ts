@@ -3,7 +3,13 @@
 // plain store of FAULTED in this processor's state word, so that whoever needs what this trap had
 // locked can undo it. No call may come before that store: there may be no stack left for one.
 
-import { PROCESSOR_FAULTED, PROCESSOR_KERNEL } from "./abi/layout.gen.js";
+import {
+  PROCESSORS,
+  PROCESSOR_FAULTED,
+  PROCESSOR_KERNEL,
+  PROCESSOR_RECOVERING,
+  PROCESSOR_SIZE,
+} from "./abi/layout.gen.js";
 
 type Trap = (...args: number[]) => number;
 
@@ -95,26 +101,40 @@ export type Explain = (error: unknown, trap: string) => unknown;
 /** Wraps `exports`; `state` is a view of this processor's state word alone. */
 export function wrapCore(exports: WebAssembly.Exports, state: Int32Array<SharedArrayBuffer>, explain: Explain): Core {
   const core: Record<string, Trap> = {};
+  // An exception may also leave the recovery with which a trap begins after an earlier exception.
+  const pid = (state.byteOffset - PROCESSORS) / PROCESSOR_SIZE;
+  const recovering = PROCESSOR_RECOVERING | (pid << 8) | (PROCESSOR_FAULTED << 16);
   for (const [name, value] of Object.entries(exports)) {
-    if (typeof value === "function") core[name] = wrapCold(name, value as Trap, state, explain);
+    if (typeof value === "function") core[name] = wrapCold(name, value as Trap, state, recovering, explain);
   }
   // The exports are checked to be there when the module is one of ours; see Processor.attach.
-  return Object.assign(core, wrapHot(exports as unknown as HotTraps, state, explain)) as unknown as Core;
+  return Object.assign(core, wrapHot(exports as unknown as HotTraps, state, recovering, explain)) as unknown as Core;
 }
 
 /** One shape for every rare call: a Wasm export ignores the arguments it does not have. */
-function wrapCold(name: string, call: Trap, state: Int32Array<SharedArrayBuffer>, explain: Explain): Trap {
+function wrapCold(
+  name: string,
+  call: Trap,
+  state: Int32Array<SharedArrayBuffer>,
+  recovering: number,
+  explain: Explain,
+): Trap {
   return (a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0) => {
     try {
       return call(a, b, c, d, e, f, g);
     } catch (error) {
-      if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+      if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
       throw explain(error, name);
     }
   };
 }
 
-function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explain: Explain): HotTraps {
+function wrapHot(
+  exports: HotTraps,
+  state: Int32Array<SharedArrayBuffer>,
+  recovering: number,
+  explain: Explain,
+): HotTraps {
   const {
     mach_msg_prepare,
     mach_msg_trap,
@@ -131,7 +151,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_prepare(task, size, ports);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_prepare");
       }
     },
@@ -139,7 +159,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_trap(task, kmsg, option, sendSize, rcvSize, rcvName, timeout, notify);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_trap");
       }
     },
@@ -147,7 +167,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_release(kmsg);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_release");
       }
     },
@@ -155,7 +175,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_send_many(task, count, option, timeout);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_send_many");
       }
     },
@@ -163,7 +183,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_receive_many(task, name, option, max);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_receive_many");
       }
     },
@@ -171,7 +191,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_receive_async(task, name, option, rcvSize, cookie);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_receive_async");
       }
     },
@@ -179,7 +199,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_send_async(task, kmsg, option, sendSize, cookie);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_send_async");
       }
     },
@@ -187,7 +207,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return mach_msg_cancel(waiter);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "mach_msg_cancel");
       }
     },
@@ -195,7 +215,7 @@ function wrapHot(exports: HotTraps, state: Int32Array<SharedArrayBuffer>, explai
       try {
         return processor_drain(max);
       } catch (error) {
-        if (state[0] === PROCESSOR_KERNEL) state[0] = PROCESSOR_FAULTED;
+        if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
         throw explain(error, "processor_drain");
       }
     },

@@ -139,6 +139,7 @@ export class Kernel implements AsyncDisposable {
       name: options.name,
       processor,
       handle,
+      bounded: options.quota?.kmsgBytes !== undefined,
       startBootstrap: () => this.#naming.start(),
       disposed: (ended) => this.#tasks.delete(ended),
     });

@@ -7,6 +7,7 @@
 import { MACH_IPC_RETRY, MACH_RCV_IN_PROGRESS, MACH_RCV_MSG, MACH_RCV_TIMED_OUT } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_local_name } from "./abi/layout.gen.js";
 import { turn } from "#platform";
+import { Message } from "./message.js";
 import { ANY_SIZE, BATCH } from "./receive.js";
 import type { Space } from "./space.js";
 
@@ -14,6 +15,9 @@ import type { Space } from "./space.js";
 const ROUNDS = 4;
 /** How long an empty queue is looked at before a receive waits. */
 const LINGER_MS = 0.05;
+
+/** In place of a port: there was no room for the rights of this message, so nobody gets it. */
+const DAMAGED = 0xffffffff;
 
 /** Who takes the messages. */
 export interface PumpSink {
@@ -39,6 +43,7 @@ export class Pump {
   #cookie = -1;
   #waiter = 0;
   #stopped = false;
+  #taking = false;
   /** Lingering that brought nothing, in a row. */
   #misses = 0;
   #lingerUntil = 0;
@@ -59,6 +64,11 @@ export class Pump {
   start(): void {
     this.#stopped = false;
     this.#arm();
+  }
+
+  /** Takes what is there now, unless it is being done. */
+  poll(): void {
+    if (!this.#taking && !this.#stopped) this.#takeBatch();
   }
 
   /** Ends; a message that was handed over already is still taken. */
@@ -165,11 +175,18 @@ export class Pump {
     for (let i = 0, j = 0; i < count; i++, j += 3) {
       batch[j] = from[i * 8] as number;
       batch[j + 1] = from[i * 8 + 1] as number;
-      batch[j + 2] = from[i * 8 + 6] as number;
+      batch[j + 2] = from[i * 8 + 7] === 0 ? (from[i * 8 + 6] as number) : DAMAGED;
       views.reach(batch[j + 1] as number, from[i * 8 + 2] as number);
     }
-    for (let j = 0; j < count * 3; j += 3) {
-      this.#sink.take(batch[j] as number, batch[j + 1] as number, batch[j + 2] as number);
+    this.#taking = true;
+    try {
+      for (let j = 0; j < count * 3; j += 3) {
+        const port = batch[j + 2] as number;
+        if (port !== DAMAGED) this.#sink.take(batch[j] as number, batch[j + 1] as number, port);
+        else new Message(this.#space, batch[j] as number, batch[j + 1] as number)[Symbol.dispose]();
+      }
+    } finally {
+      this.#taking = false;
     }
     this.#sink.taken();
     return count;

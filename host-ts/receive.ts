@@ -55,10 +55,17 @@ export function tryReceiveMany(space: Space, name: number, max: number): Message
       throw failed(space, kr, "tryReceiveMany");
     }
     const count = space.processor.out(0);
+    let damage = 0;
     for (let index = 0; index < count; index++) {
       const address = batch[index * 8 + 1] as number;
       space.views.reach(address >>> 0, batch[index * 8 + 2] as number);
       messages.push(new Message(space, batch[index * 8] as number, address));
+      damage = batch[index * 8 + 7] as number; // the batch ends with the first
+    }
+    if (damage !== 0) {
+      messages.pop()?.[Symbol.dispose]();
+      if (messages.length === 0) throw errorOf("mach_msg", damage, "tryReceiveMany");
+      break;
     }
     if (count < room) break;
   }

@@ -50,6 +50,7 @@ export class ReplyPool implements PumpSink {
   /** A port for one message, or for as long as the taker keeps it. */
   open(taker: ReplyTaker): number {
     if (this.#pump === null) this.#start();
+    else if (this.#idle.length === 0) this.#pump.poll(); // some may be free already
     const port = this.#idle.pop() ?? this.#make();
     this.#takers.set(port, taker);
     return port;
@@ -65,6 +66,11 @@ export class ReplyPool implements PumpSink {
     if (--this.#held > 0) return;
     this.#space.processor.release();
     if (this.#space.spares.length > 0) this.#space.releaseSpares();
+  }
+
+  /** Takes what came already, without waiting to be told. */
+  poll(): void {
+    this.#pump?.poll();
   }
 
   /** Destroys the port: nothing is awaited there any more. */

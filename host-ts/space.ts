@@ -44,6 +44,8 @@ export class Space {
   readonly outbox: Outbox;
   readonly replies: ReplyPool;
   #replyPort = 0;
+  /** Whether this task's messages are counted; known when it matters first. */
+  #hasQuota: boolean | undefined = undefined;
 
   /** The space of `task`; made at the first use. */
   static of(task: SpaceOwner): Space {
@@ -91,9 +93,19 @@ export class Space {
 
   /** Whether a received kmsg can carry another message of `size` bytes and `ports` rights of this task. */
   reusable(kmsg: number, size: number, ports: number): boolean {
+    if (this.#hasQuota === undefined) this.#hasQuota = this.#probeQuota();
+    if (this.#hasQuota) return false; // what it sends has to be counted
     const views = this.views;
     if (views.u32(kmsg + IpcKmsg_ikm_capacity) < size || views.u32(kmsg + IpcKmsg_ikm_ports_max) < ports) return false;
     return views.u32(kmsg + IpcKmsg_ikm_charged) === 0;
+  }
+
+  #probeQuota(): boolean {
+    const kmsg = this.core.mach_msg_prepare(this.handle, SMALL_BYTES, SMALL_PORTS) >>> 0;
+    if (kmsg === 0) return true;
+    const charged = this.views.u32(kmsg + IpcKmsg_ikm_charged) !== 0;
+    this.core.mach_msg_release(kmsg);
+    return charged;
   }
 
   /** Gives a received kmsg without rights back, or keeps it for the next call. */

@@ -30,6 +30,8 @@ export interface TaskParts {
   readonly data?: unknown;
   /** Makes sure that somebody serves the bootstrap port. */
   readonly startBootstrap?: () => void;
+  /** Whether a quota bounds it. */
+  readonly bounded?: boolean;
   /** What else ends with the task. */
   readonly disposed?: (task: Task) => void;
 }
@@ -51,6 +53,8 @@ export class Task implements Disposable {
   readonly self: number;
   /** @internal */
   readonly processor: Processor;
+  /** @internal A quota bounds it: what it sends must be charged. */
+  readonly bounded: boolean;
   readonly #startBootstrap: () => void;
   readonly #whenDisposed: (task: Task) => void;
   #bootstrap: Bootstrap | undefined;
@@ -73,6 +77,7 @@ export class Task implements Disposable {
     this.handle = parts.handle;
     this.rights = parts.rights ?? {};
     this.data = parts.data;
+    this.bounded = parts.bounded ?? false;
     this.#startBootstrap = parts.startBootstrap ?? (() => {});
     this.#whenDisposed = parts.disposed ?? (() => {});
     this.self = parts.processor.core.mach_task_self(parts.handle) >>> 0;

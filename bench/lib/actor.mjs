@@ -37,7 +37,7 @@ const operations = {
     Object.assign(context, { raw, memory, task: await task() });
     const { bytes, window = 1 } = context;
     const opened = await file[method.make](context);
-    if (opened.call) opened.run = lanes(opened.call, { window, bytes });
+    if (opened.call) opened.run = lanes(opened, { window, bytes });
     methods.set(method.name, opened);
   },
 

@@ -1,7 +1,9 @@
 // Calls in flight: as many lanes as the window, each with one call out and its next when that returns.
 
-/** Makes a run out of `call(payload) -> Promise<Uint8Array>`. */
-export function lanes(call, { window, bytes }) {
+const itself = (reply) => reply;
+
+/** Makes a run out of `call(payload)`, a promise of a reply, and `payloadOf(reply)`, its bytes. */
+export function lanes({ call, payloadOf = itself }, { window, bytes }) {
   return async (count, probe) => {
     let next = 0;
     const lane = async () => {
@@ -9,7 +11,7 @@ export function lanes(call, { window, bytes }) {
       while (next < count) {
         const i = next++;
         probe.fill(payload, 0, bytes, i);
-        probe.check(await call(payload), 0, bytes, i);
+        probe.check(payloadOf(await call(payload)), 0, bytes, i);
       }
     };
     await Promise.all(Array.from({ length: window }, lane));

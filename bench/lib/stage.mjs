@@ -5,7 +5,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { compileRaw, rawMemory, regionBytes } from "./raw-module.mjs";
 
 /** A run that takes longer hangs: the bench fails by name instead of waiting for ever. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 60_000;
 
 /** One worker, seen from here. */
 class Actor {
@@ -93,7 +93,7 @@ export class Stage {
   /** Pins threads, not the process: helpers of V8 and the main thread stay where the system puts them. */
   async #pin(actors, core) {
     for (const actor of actors) {
-      const thread = await actor.ask("thread").done;
+      const thread = await within(PATIENCE_MS, actor.ask("thread").done, "attaching a worker");
       let outcome = "not pinned: no /proc/thread-self here";
       if (thread !== null) outcome = taskset(core, thread);
       this.pinning.push(`${actor.role}: ${outcome}`);
@@ -108,15 +108,19 @@ export class Stage {
     const storage = file.shared?.(options);
     const channels = this.clients.map(() => new MessageChannel());
     const ports = channels.map(({ port1 }) => port1);
-    await this.servers[0].ask("open", { method, region, storage, ports }, ports).done;
+    const opening = this.servers[0].ask("open", { method, region, storage, ports }, ports).done;
+    await within(PATIENCE_MS, opening, `opening ${name}`);
     for (const [i, client] of this.clients.entries()) {
       const port = channels[i].port2;
-      await client.ask("open", { method, region, storage, ports: [port] }, [port]).done;
+      const opened = client.ask("open", { method, region, storage, ports: [port] }, [port]).done;
+      await within(PATIENCE_MS, opened, `opening ${name}`);
     }
   }
 
   async closeMethod({ name }) {
-    for (const actor of this.#actors) await actor.ask("close", { name }).done;
+    for (const actor of this.#actors) {
+      await within(PATIENCE_MS, actor.ask("close", { name }).done, `closing ${name}`);
+    }
   }
 
   /** Nanoseconds from the first client's start to the last one's end, and what the server adds. */

@@ -74,7 +74,7 @@ export async function typedCalls(context) {
   const { bootstrap } = context.task;
   if (isClient(context)) {
     const client = await bootstrap.lookUp(Echo, service(context));
-    return { call: async (data) => (await client.echo({ data })).data };
+    return { call: (data) => client.echo({ data }), payloadOf: ({ data }) => data };
   }
   const server = await bootstrap.serve(Echo, service(context), { echo: ({ data }) => ({ data }) });
   return { run: () => {}, close: () => server[Symbol.dispose]?.() };

@@ -105,7 +105,6 @@ export function imq_settle(port: IpcPort): void {
     for (let at = box_head(box); at != 0; at = kmsg_at(at).ikm_next) count++;
     if (pair_cas(imq_inbox_at(port), box, (box & 0xffff0000ffffffff) | (count << 32)) == box) break; // [S20]
   }
-  port.io_dirty = 0;
 }
 
 /** Whether a message is queued that was addressed by a send right. Conditions: port locked. */

@@ -67,13 +67,14 @@ export class IpcKmsg extends Element {
   ikm_capacity: u32;
   /** Frames of its run, 0: none. */
   ikm_frames: u32;
-  /** Task whose quota it is charged to, or 0. */
+  /** Counter of the quota that it is charged to, or 0. */
   ikm_charged: u32;
   /** Ports before this one are released. A hint. */
   ikm_cursor: u32;
   /** Context of the port it was received from. */
   ikm_context: u32;
-  _pad0: u32;
+  /** Serial number of the task that the counter belonged to when it was charged. */
+  ikm_charged_serial: u32;
 
   get ikm_forward(): u32 {
     return this._ikm_forward;
@@ -192,6 +193,9 @@ export function ipc_kmsg_free(kmsg: IpcKmsg): void {
   zone_free(zone_of(address), address);
 }
 
+/** Distance from a quota's counter back to the serial number of its task: the task's element may be another's by now. */
+export const CHARGE_SERIAL: usize = 24;
+
 /** Bytes that the kmsg counts for in a task's quota. */
 export function ikm_charge(kmsg: IpcKmsg): u32 {
   if (kmsg.ikm_frames != 0) return kmsg.ikm_frames * FRAME_BYTES;
@@ -199,23 +203,26 @@ export function ikm_charge(kmsg: IpcKmsg): u32 {
 }
 
 /**
- * Charges the kmsg to a task that has a quota. `used_at` is the task's counter, `quota` its bound in bytes.
+ * Charges the kmsg to a task that has a quota. `used_at` is the task's counter, with the task's serial number at CHARGE_SERIAL
+ * before it; `quota` its bound in bytes.
  *
  * Returns: false when the quota is used up; nothing is charged then.
  */
-export function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32): bool {
+export function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32, serial: u32): bool {
   const bytes = ikm_charge(kmsg);
   // [S16] Add, look, take back: two that race may both be refused, never both let through.
   if (word_add(used_at, bytes) + bytes > quota) {
     word_sub(used_at, bytes);
     return false;
   }
+  kmsg.ikm_charged_serial = serial;
   kmsg.ikm_charged = <u32>used_at;
   return true;
 }
 
 function ipc_kmsg_discharge(kmsg: IpcKmsg): void {
-  if (kmsg.ikm_charged == 0) return;
-  word_sub(kmsg.ikm_charged, ikm_charge(kmsg));
-  kmsg.ikm_charged = 0;
+  const used_at: usize = kmsg.ikm_charged;
+  if (used_at == 0) return;
+  kmsg.ikm_charged = 0; // first: a death between charges too much, never too little
+  if (load<u32>(used_at - CHARGE_SERIAL) == kmsg.ikm_charged_serial) word_sub(used_at, ikm_charge(kmsg)); // [S16]
 }

@@ -102,7 +102,7 @@ export function imq_recheck(port: IpcPort): void {
     const box = pair_load(imq_inbox_at(port));
     if ((<u32>box & IMQ_KICK) == 0 || box_head(box) == 0) return;
     if (!lock_try(lock_at)) return;
-    if (port.io_dirty != 0) imq_settle(port);
+    if (port.io_dirty != 0) imq_recover(port);
     imq_kick_locked(port);
     lock_open(lock_at);
     lock_forget(lock_at);
@@ -283,8 +283,8 @@ function imq_admit(port: IpcPort): bool {
  * Conditions: port locked, nothing in the journal. Commits.
  * Consumes:   the kmsg when true.
  */
-export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, task: u32): bool {
-  if (!ip_active(port) || port.io_receiver != task) return false;
+export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, waiter: Waiter): bool {
+  if (!ip_active(port) || port.io_receiver != waiter.w_task) return false;
   const address = <u32>changetype<usize>(kmsg);
   imq_drain(port);
   kmsg.ikm_types = (kmsg.ikm_types & ~IKM_COUNTED) | IKM_NUMBERED;
@@ -294,6 +294,7 @@ export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, task: u32): bool {
   if (port.imq_last == 0) port.imq_last = address;
   port.imq_first = address;
   journal_set(address, OWNER_QUEUED);
+  waiter.w_kmsg = 0; // a second recoverer must not put it back again
   journal_commit();
   const inbox_at = imq_inbox_at(port);
   while (true) {
@@ -304,6 +305,29 @@ export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, task: u32): bool {
   return true;
 }
 
+/** Lets blocked senders in while there is room. Conditions: port locked, nothing in the journal. Commits. */
+function imq_admit_all(port: IpcPort): void {
+  const inbox_at = imq_inbox_at(port);
+  while (load<u32>(ip_senders_at(port)) != 0) {
+    const box = pair_load(inbox_at);
+    if (box_count(box) >= box_qlimit(box)) break;
+    if (pair_cas(inbox_at, box, box + 0x100000000) != box) continue; // [S20] the slot, then its message
+    imq_admit(port);
+  }
+  if (load<u32>(ip_senders_at(port)) == 0) imq_flag_clear(port, IMQ_BLOCKED);
+}
+
+/**
+ * Settles what an owner of the port's lock that died left in the queue.
+ *
+ * Conditions: port locked, its last owner's transaction undone, nothing in the journal. Commits.
+ */
+export function imq_recover(port: IpcPort): void {
+  imq_settle(port);
+  imq_admit_all(port);
+  port.io_dirty = 0;
+}
+
 /** Changes the queue limit; a higher one lets blocked senders in. Conditions: port locked, nothing in the journal. */
 export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
   const inbox_at = imq_inbox_at(port);
@@ -311,12 +335,7 @@ export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
     const box = pair_load(inbox_at);
     if (pair_cas(inbox_at, box, (box & 0x0000ffffffffffff) | ((<u64>qlimit) << 48)) == box) break; // [S20]
   }
-  while (load<u32>(ip_senders_at(port)) != 0) {
-    const box = pair_load(inbox_at);
-    if (box_count(box) >= box_qlimit(box)) break;
-    if (pair_cas(inbox_at, box, box + 0x100000000) != box) continue; // [S20] the slot, then its message
-    imq_admit(port);
-  }
+  imq_admit_all(port);
   // What was let in may have receivers or sets to go to.
   if (port.imq_first != 0) imq_kick_locked(port);
 }

@@ -15,8 +15,7 @@ import { kassert } from "../kern/panic";
 import { my_pid } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
 import { MACH_PORT_QLIMIT_BASIC } from "../abi/port";
-import { imq_settle } from "./ipc_inbox";
-import { imq_recheck } from "./ipc_mqueue";
+import { imq_recheck, imq_recover } from "./ipc_mqueue";
 import { IO_ACTIVE, io_lock_at, IO_PORT, IpcObject } from "./ipc_object";
 
 /** No port, and a right that died. */
@@ -201,7 +200,7 @@ export function ipc_port_adopt(port: IpcPort): void {
 /** Locks the port and settles what a dead owner left. Conditions: rank 4. */
 export function ip_lock(port: IpcPort): void {
   lock_acquire(io_lock_at(changetype<usize>(port)));
-  if (port.io_dirty != 0) imq_settle(port);
+  if (port.io_dirty != 0) imq_recover(port);
 }
 
 /**

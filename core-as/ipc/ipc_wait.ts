@@ -17,7 +17,7 @@ import {
   Waiter,
 } from "../kern/waiter";
 import { OWNER_LIVE, zone_free, zone_has, zone_next, zone_of, ZONE_PSET, ZONE_WAITER } from "../kern/zone";
-import { word_load, word_swap } from "../sync/atomics";
+import { word_load, word_store, word_swap } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_WOULD_BLOCK,
@@ -168,12 +168,15 @@ function wait_take(): void {
 }
 
 function wait_rescan(): Waiter | null {
-  if (word_load(p_rescan_at(my_pid())) == 0) return null;
+  // Taken before the scan: a recoverer that clears another w_hander meanwhile sets it again.
+  if (word_load(p_rescan_at(my_pid())) == 0 || word_swap(p_rescan_at(my_pid()), 0) == 0) return null;
   for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
     const waiter = waiter_at(at);
     if (word_load(at) != OWNER_LIVE || waiter.w_pid != my_pid() || waiter.w_state != WAITER_DONE) continue;
-    if ((waiter.w_kind & WAITER_ASYNC) != 0 && waiter.w_hander == 0) return waiter;
+    if ((waiter.w_kind & WAITER_ASYNC) == 0 || waiter.w_hander != 0) continue;
+    word_store(p_rescan_at(my_pid()), 1); // there may be more
+    // Nobody posts it any more; but it may have been posted since the list was taken.
+    return word_load(p_completed_at(my_pid())) != 0 ? ipc_wait_next() : waiter;
   }
-  word_swap(p_rescan_at(my_pid()), 0);
   return null;
 }

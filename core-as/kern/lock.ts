@@ -162,6 +162,8 @@ export function processor_claim(pid: u32): u32 {
   }
   if (kind != PROCESSOR_RECOVERING) return 0;
   const recoverer = (state >>> 8) & 0xff;
+  // A processor that recovers itself is alive; another recoverer may have died.
+  if (recoverer == pid && pid != my_pid()) return 0;
   if (recoverer != my_pid() && !processor_stopped(recoverer)) return 0;
   const claim = (state & 0xffff00ff) | (my_pid() << 8);
   return word_cas(state_at, state, claim) == state ? state >>> 16 : 0; // [S8]

@@ -36,7 +36,7 @@ export const OUT_WORDS: u32 = 16;
 export class Processor {
   /** Atomic. */
   p_state: u32;
-  /** 1 once condemned: the next look at it is the last. Atomic. */
+  /** Not 0 once condemned: the next look at it is the last. 2: its thread is gone. Atomic. */
   p_stop: u32;
   p_flags: u32;
   /** Number of this record. */

@@ -20,14 +20,17 @@ import {
   p_stop_at,
   Processor,
   processor,
+  processor_acknowledge,
   processor_at,
+  processor_can_wait,
   PROCESSOR_DEAD,
   PROCESSOR_FAULTED,
   PROCESSOR_FREE,
   PROCESSOR_KERNEL,
+  PROCESSOR_RECOVERING,
   PROCESSOR_USER,
 } from "../kern/processor";
-import { PROCESSOR_MAX } from "../kern/param";
+import { LOCK_NAP_NS, PROCESSOR_MAX } from "../kern/param";
 import { waiter_at, WAITER_ASYNC, WAITER_LINKED, waiter_look, WAITER_SEND, Waiter } from "../kern/waiter";
 import {
   element_release,
@@ -46,7 +49,7 @@ import {
   ZONE_WAITER,
   zone_of,
 } from "../kern/zone";
-import { word_cas, word_load, word_store, word_swap, word_wake } from "../sync/atomics";
+import { word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
 import { IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
@@ -60,6 +63,10 @@ import { IpcSpace } from "../ipc/ipc_space";
 import { task_detach, task_runs, task_terminate } from "../task/task";
 import { waiter_wake } from "../kern/waiter";
 
+/** Values of p_stop. */
+const STOP_CONDEMNED: u32 = 1;
+const STOP_GONE: u32 = 2;
+
 /**
  * Condemns a processor: from now on it cannot enter the kernel.
  *
@@ -72,7 +79,7 @@ export function processor_condemn(pid: u32): u32 {
   if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
   const state = word_load(p_state_at(pid)) & 0xff;
   if (state == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
-  word_store(p_stop_at(pid), 1); // [S4]
+  word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
   if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD) != PROCESSOR_USER && state != PROCESSOR_DEAD) {
     wake_sleepers(pid);
     return KERN_FAILURE;
@@ -88,23 +95,60 @@ export function processor_condemn(pid: u32): u32 {
  */
 export function processor_gone(pid: u32): u32 {
   if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
+  if (word_load(p_state_at(pid)) == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
+  word_store(p_stop_at(pid), STOP_GONE);
+  processor_bury(pid, true);
+  bury_inherited();
+  return KERN_SUCCESS;
+}
+
+/** Declares a processor dead whose thread is gone. [S4] Its thread writes no more; only other recoverers do. */
+function mark_dead(pid: u32): void {
   const state_at = p_state_at(pid);
-  if (word_load(state_at) == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
-  word_store(p_stop_at(pid), 1);
-  // [S4] Its thread writes no more; only other recoverers do.
   word_cas(state_at, PROCESSOR_USER, PROCESSOR_DEAD);
   word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);
   word_cas(state_at, PROCESSOR_FAULTED, PROCESSOR_DEAD);
-  processor_bury(pid, true);
-  return KERN_SUCCESS;
+  const self = PROCESSOR_RECOVERING | (pid << 8) | (PROCESSOR_FAULTED << 16);
+  word_cas(state_at, self, PROCESSOR_DEAD);
+}
+
+/** Gives up what the dead had claimed for recovery: a claim must not outlive its number. */
+function inherit_claims(pid: u32): void {
+  for (let other: u32 = 1; other < PROCESSOR_MAX; other++) {
+    const state = word_load(p_state_at(other));
+    if (other == pid || (state & 0xff) != PROCESSOR_RECOVERING || ((state >>> 8) & 0xff) != pid) continue;
+    word_cas(p_state_at(other), state, state >>> 16); // [S8]
+  }
+}
+
+/** Buries those whose burial a recoverer left half done when it died itself. */
+function bury_inherited(): void {
+  for (let pid: u32 = 1; pid < PROCESSOR_MAX; pid++) {
+    const left = word_load(p_state_at(pid)) == PROCESSOR_DEAD && word_load(p_stop_at(pid)) == STOP_GONE;
+    if (left && pid != my_pid()) processor_bury(pid, true);
+  }
 }
 
 /** Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. */
 function processor_bury(pid: u32, gone: bool): void {
-  if (processor_claim(pid) != PROCESSOR_DEAD) return;
+  // A claim of another is short (it undoes the transaction for a lock) or leads here too; who dies with one loses it.
+  if (gone) mark_dead(pid);
+  let claim = processor_claim(pid);
+  while (claim == 0) {
+    if (word_load(p_state_at(pid)) == PROCESSOR_FREE) return;
+    processor_acknowledge();
+    if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
+    if (gone) mark_dead(pid);
+    claim = processor_claim(pid);
+  }
+  if (claim == PROCESSOR_FAULTED && !gone) {
+    word_store(p_state_at(pid), PROCESSOR_FAULTED); // its thread lives, and finds the stop word when it comes back
+    return;
+  }
   processor_settle(pid, gone);
   settle_tasks(pid);
   reap_run();
+  inherit_claims(pid);
   if (!gone) {
     word_store(p_state_at(pid), PROCESSOR_DEAD);
     return;
@@ -218,7 +262,7 @@ function end_wait(waiter: Waiter): u32 {
   else if (linked) imq_unwait_receive(port, waiter);
   else if (sends)
     kmsg = 0; // its message was queued
-  else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter.w_task)) kmsg = 0;
+  else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter)) kmsg = 0;
   ip_unlock(port);
   return kmsg;
 }

@@ -9,7 +9,7 @@ import { element_clear, OWNER_LIVE, zone_alloc, zone_free, zone_has, ZONE_TASK }
 import { word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { entry_at, ie_gen } from "../ipc/ipc_entry";
-import { IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
+import { CHARGE_SERIAL, IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { imq_close } from "../ipc/ipc_inbox";
 import { IO_ACTIVE, IO_KERNEL, IO_PORT } from "../ipc/ipc_object";
@@ -44,6 +44,8 @@ export class TaskTail {
   t_threads: u32;
 }
 export const TASK_TAIL: usize = IS_BYTES;
+if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_serial") != CHARGE_SERIAL)
+  ERROR("CHARGE_SERIAL is wrong");
 if (IS_BYTES != 128) ERROR("the task's own words start at 128");
 
 /** The words of a task behind its space. */

@@ -93,7 +93,7 @@ function prepare(handle: u32, size: u32, ports: u32): u32 {
   const kmsg = ipc_kmsg_alloc(size, ports);
   if (!kmsg) return 0;
   const quota = task_tail(task).t_quota_kmsg_bytes;
-  if (quota != 0 && !ipc_kmsg_charge(kmsg, t_kmsg_bytes_at(task), quota)) {
+  if (quota != 0 && !ipc_kmsg_charge(kmsg, t_kmsg_bytes_at(task), quota, task_tail(task).t_serial)) {
     ipc_kmsg_free(kmsg);
     return 0;
   }
@@ -266,6 +266,7 @@ export function mach_msg_receive_many(handle: u32, name: u32, option: u32, max: 
   let got: u32 = 0;
   let code = MACH_RCV_TIMED_OUT;
   while (got < count) {
+    out_set(0, 0);
     code = ipc_mqueue_receive(task, name, option, MACH_MSG_SIZE_MAX + 64, 0, POLL, 0);
     if (code != MACH_MSG_SUCCESS && out_get(0) == 0) break;
     batch_message(got, code);

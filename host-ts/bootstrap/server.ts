@@ -132,6 +132,7 @@ class Names {
   #remove(service: Service): void {
     if (this.#services.get(service.name) === service) this.#services.delete(service.name);
     service.send[Symbol.dispose]();
+    this.#space.replies.poll(); // the request for its death ended with the right
     service.receive?.[Symbol.dispose]();
   }
 

@@ -159,6 +159,7 @@ export class Spawner {
         ...life,
         task,
         name: options.name,
+        bounded: options.quota?.kmsgBytes !== undefined,
         rights,
         data,
         life: ends?.theirs,

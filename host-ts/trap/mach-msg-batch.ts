@@ -2,6 +2,7 @@
 // in each, from its slot's first byte. Not Mach's: Mach has no such call.
 
 import {
+  KERN_TERMINATED,
   MACH_MSG_SUCCESS,
   MACH_RCV_INVALID_DATA,
   MACH_RCV_TOO_LARGE,
@@ -50,6 +51,7 @@ export interface MachMsgBatchTraps {
 
 /** Words of one received message in the batch: kmsg, address, bytes, and five that level 1 finds in the trailer. */
 const RECEIVED_WORDS = 8;
+const CODE_WORD = 7;
 
 /** How many descriptors a message says it has, bounded by what fits. */
 export function descriptorsIn(msg: Uint8Array, at: number, size: number): number {
@@ -98,8 +100,8 @@ export function machMsgBatchTraps(self: Task, into: MessageCopier, from: Message
         sent[0] = prepared;
         return why;
       }
-      const done = out[0] as number;
-      const bytes = out[2] as number;
+      const done = code === KERN_TERMINATED ? 0 : (out[0] as number);
+      const bytes = code === KERN_TERMINATED ? 0 : (out[2] as number);
       if (bytes !== 0 && bytes <= slot_size) from.out(out[1] as number, bytes, msgs, done * slot_size);
       for (let i = done; i < prepared; i++) core.mach_msg_release(kmsgs[i] as number);
       sent[0] = done;
@@ -127,6 +129,8 @@ export function machMsgBatchTraps(self: Task, into: MessageCopier, from: Message
           code = MACH_RCV_TOO_LARGE;
         } else {
           from.out(address, bytes, msgs, i * slot_size);
+          const trouble = batch[i * RECEIVED_WORDS + CODE_WORD] as number;
+          if (trouble !== 0) code = trouble; // such a message is the last of its batch
         }
         core.mach_msg_release(batch[i * RECEIVED_WORDS] as number);
       }

@@ -18,6 +18,7 @@ import {
   MSGH_LOCAL_PORT,
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
+import { IpcKmsg_ikm_capacity } from "../abi/layout.gen.js";
 import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
@@ -53,6 +54,9 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
   mach_msg_receive(msg: Uint8Array): number;
 }
 
+/** Messages received in a row after which a kmsg is kept for the next. */
+const LONG_RUN = 64;
+
 /** Codes of the send half; above them are those of the receive half. */
 const SEND_CODES = 0x10000000;
 const RECEIVE_CODES = 0x10004000;
@@ -63,6 +67,13 @@ export function machMsgTraps(self: Task): MachMsgTraps {
   const { core, outWords: out } = processor;
   const sent = new MessageCopier(processor.views);
   const received = new MessageCopier(processor.views);
+  const { views } = processor;
+  // In a long run of messages a received kmsg is kept and carries the next one that is sent: two traps
+  // fewer a message. It is given back as soon as a call does not succeed.
+  let run = 0;
+  let spare = 0;
+  let spareAddress = 0;
+  let spareCapacity = 0;
 
   function message(
     msg: Uint8Array,
@@ -82,12 +93,24 @@ export function machMsgTraps(self: Task): MachMsgTraps {
         if (send_size > MACH_MSG_SIZE_MAX) return MACH_SEND_TOO_LARGE;
         if (send_size > msg.length) return MACH_SEND_INVALID_DATA;
         const complex = ((msg[3] as number) & 0x80) !== 0;
-        kmsg = core.mach_msg_prepare(handle, send_size, complex ? descriptorsIn(msg, 0, send_size) : 0) >>> 0;
-        if (kmsg === 0) return out[1] as number;
-        sent.in(msg, 0, send_size, out[0] as number);
+        if (send_size <= spareCapacity && !complex) {
+          kmsg = spare;
+          spare = 0;
+          spareCapacity = 0;
+          sent.in(msg, 0, send_size, spareAddress);
+        } else {
+          kmsg = core.mach_msg_prepare(handle, send_size, complex ? descriptorsIn(msg, 0, send_size) : 0) >>> 0;
+          if (kmsg === 0) return out[1] as number;
+          sent.in(msg, 0, send_size, out[0] as number);
+        }
       }
       const code = core.mach_msg_trap(handle, kmsg, option, send_size, rcv_size, rcv_name, timeout, notify);
-      if (code !== MACH_MSG_SUCCESS) return failed(code, kmsg, msg, option, rcv_size, rcv_msg);
+      if (code !== MACH_MSG_SUCCESS) {
+        const kr = failed(code, kmsg, msg, option, rcv_size, rcv_msg);
+        run = 0;
+        if (spare !== 0) dropSpare();
+        return kr;
+      }
       return (option & MACH_RCV_MSG) !== 0 ? delivered(code, rcv_msg) : code;
     } catch (error) {
       // No call here either: the stack may be exhausted. The next message gives the kmsg back.
@@ -108,8 +131,22 @@ export function machMsgTraps(self: Task): MachMsgTraps {
       return MACH_RCV_INVALID_DATA;
     }
     received.out(address, bytes, rcv_msg, 0);
-    core.mach_msg_release(kmsg);
+    if (++run > LONG_RUN && spare === 0 && !self.bounded) keepSpare(kmsg, address);
+    else core.mach_msg_release(kmsg);
     return code;
+  }
+
+  function keepSpare(kmsg: number, address: number): void {
+    spare = kmsg;
+    spareAddress = address;
+    spareCapacity = views.u32(kmsg + IpcKmsg_ikm_capacity);
+  }
+
+  function dropSpare(): void {
+    const kmsg = spare;
+    spare = 0;
+    spareCapacity = 0;
+    core.mach_msg_release(kmsg);
   }
 
   function failed(

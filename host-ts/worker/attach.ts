@@ -40,6 +40,7 @@ async function attach(make: (parts: TaskParts) => Task): Promise<Task> {
     handle: task.handle,
     rights,
     data: invitation.data,
+    bounded: invitation.bounded,
     disposed: () => processor.detach(),
   });
   const space = Space.of(self);

@@ -20,6 +20,8 @@ export interface Invitation {
   readonly generation: number;
   readonly task: TaskId;
   readonly name: string;
+  /** Whether a quota bounds its messages. */
+  readonly bounded: boolean;
   readonly rights: Record<string, HandedRight>;
   readonly data: unknown;
   /** Closes when the worker is gone: the reaper holds the other end. Absent in browsers. */

@@ -46,6 +46,18 @@ export function live(kernel: Kernel): Record<string, number> {
   return Object.fromEntries(ZONES.map((zone) => [zone, core.zone_count(zones[`ZONE_${zone}`] as number)]));
 }
 
+/** The counts of live elements once they stand still: deaths are settled and replies are read. */
+export async function settled(kernel: Kernel): Promise<Record<string, number>> {
+  let before = "";
+  for (let same = 0; same < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const now = JSON.stringify(live(kernel));
+    same = now === before ? same + 1 : 0;
+    before = now;
+  }
+  return JSON.parse(before);
+}
+
 /** Lets the main task make the reply port that its thread keeps, so that counts before and after compare. */
 export function warmUp(kernel: Kernel): void {
   const port = kernel.task.allocatePort();

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Kernel, type ReceiveRight, type SpawnedTask } from "mach-ipc";
 import * as layout from "../../host-ts/abi/layout.gen.js";
-import { inside, live, start, until } from "./lib.js";
+import { inside, settled, start, until } from "./lib.js";
 
 const bytes = readFileSync(new URL("../../build/kernel.debug.wasm", import.meta.url));
 const module = new WebAssembly.Module(bytes);
@@ -200,7 +200,7 @@ test("what a stopped sender held is given back when it is terminated", async () 
     layout.DEBUG_SITE_HAND_OVER,
   ];
   await stop(layout.DEBUG_SITE_COPYIN_END); // threads keep reply ports from here on
-  const before = live(kernel);
+  const before = await settled(kernel);
   for (const site of sites) await stop(site);
-  await expect.poll(() => live(kernel), { timeout: 5000 }).toEqual(before);
+  expect(await settled(kernel)).toEqual(before);
 });

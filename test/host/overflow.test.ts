@@ -54,10 +54,10 @@ test("a thousand stack overflows inside send stop nobody who uses the same space
 
   expect(result.others).toEqual([]);
   expect(result.inside).toBe(OVERFLOWS);
-  console.log(result, bystander);
+  expect(result.inKernel).toBeGreaterThan(0);
   expect(bystander.error).toBe("");
   expect(bystander.rounds).toBeGreaterThan(100);
-  expect(bystander.longestMs).toBeLessThan(2000);
+  expect(bystander.longestMs).toBeLessThan(10_000);
 
   // This thread, in the same space.
   const port = shared.allocatePort();
@@ -67,4 +67,4 @@ test("a thousand stack overflows inside send stop nobody who uses the same space
   expect(message.id).toBe(9);
   message[Symbol.dispose]();
   await Promise.all([user.worker.terminate(), victim.worker.terminate()]);
-}, 120_000);
+}, 240_000);

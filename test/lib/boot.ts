@@ -1,5 +1,6 @@
 // A kernel per test, with tasks of its own.
 
+import { readFile } from "node:fs/promises";
 import { Kernel } from "mach-ipc";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { inside, Space } from "./space.js";
@@ -38,4 +39,12 @@ export async function boot(): Promise<Machine> {
       Object.fromEntries(Object.entries(ZONES).map(([name, zone]) => [name, processor.core.zone_count(zone)])),
     [Symbol.asyncDispose]: () => kernel.close(),
   };
+}
+
+/** A kernel with debug checks: `check` looks at every invariant and gives 0 or the site of the first that is broken. */
+export async function bootDebug(): Promise<{ kernel: Kernel; check: () => number }> {
+  const wasm = await readFile(new URL("../../build/kernel.debug.wasm", import.meta.url));
+  const kernel = await Kernel.boot({ module: await WebAssembly.compile(wasm) });
+  const { core } = inside(kernel.task).processor;
+  return { kernel, check: () => core.kernel_check() };
 }

@@ -91,12 +91,14 @@ function isToldLarge(kmsg: Kmsg, { id, size }: Variant, { option, rcvSize }: Buf
 
 /** The message at the head of the queue that the kernel's answer fits, if any. */
 function pick(port: Port, buffer: Buffer, seen: Seen): Kmsg | null {
-  for (const kmsg of heads(port)) {
+  const found = heads(port);
+  const exact = found.find((kmsg) => variantSeen({ ...kmsg, loose: false }, buffer, seen) !== null);
+  if (exact) return exact;
+  for (const kmsg of found) {
     const variant = variantSeen(kmsg, buffer, seen);
     if (variant === null) continue;
-    if (kmsg.loose && variant.id === NO_SENDERS) kmsg.value = word(seen.bytes, 32);
-    Object.assign(kmsg, variant);
-    return kmsg;
+    if (variant.id === NO_SENDERS) kmsg.value = word(seen.bytes, 32);
+    return Object.assign(kmsg, variant);
   }
   return null;
 }
@@ -198,7 +200,7 @@ function checkFairness(oracle: Oracle, set: PortSet, port: Port): void {
   for (const other of set.members) {
     if (other === port || other.queue.length === 0) continue;
     const ready = set.readySince.get(other) ?? oracle.now;
-    if (ready <= last) throw new Mismatch("a member of a set was served twice while another had been ready");
+    if (ready < last) throw new Mismatch("a member of a set was served twice while another had been ready");
   }
 }
 
@@ -245,7 +247,8 @@ function settle(oracle: Oracle, port: Port, onlySeen: boolean): void {
     const waiters = lists.flat();
     if (waiters.length === 0) return;
     const found = match(oracle, port, waiters);
-    if (found === null && onlySeen) return;
+    // Whoever was given something else, from another member of a set, waits no longer.
+    if (found === null && (onlySeen || waiters.every(({ id }) => oracle.seen.has(id)))) return;
     if (found === null) throw new Mismatch(`${show(port)} waits and the kernel gave it to nobody who waits for it`);
     const { waiter, kmsg } = found;
     for (const list of lists) drop(list, waiter);
@@ -256,12 +259,19 @@ function settle(oracle: Oracle, port: Port, onlySeen: boolean): void {
   }
 }
 
-/** Who got what, by what the kernel was seen to do; null: nobody. */
+/** Who got what, by what the kernel was seen to do; null: nobody. Sequence numbers tell who was first, where they show. */
 function match(oracle: Oracle, port: Port, waiters: readonly Waiter[]): { waiter: Waiter; kmsg: Kmsg } | null {
-  for (const waiter of waiters) {
-    const seen = oracle.seen.get(waiter.id);
-    const kmsg = seen ? pick(port, waiter, seen) : null;
-    if (kmsg !== null) return { waiter, kmsg };
+  const hasTurn = (waiter: Waiter, seen: Seen): boolean => {
+    if (seen.code !== SUCCESS || trailerSize(waiter.option) < 12) return true;
+    return word(seen.bytes, word(seen.bytes, 4) + 8) === port.seqno;
+  };
+  for (const inTurn of [true, false]) {
+    for (const waiter of waiters) {
+      const seen = oracle.seen.get(waiter.id);
+      if (!seen || (inTurn && !hasTurn(waiter, seen))) continue;
+      const kmsg = pick(port, waiter, seen);
+      if (kmsg !== null) return { waiter, kmsg };
+    }
   }
   return null;
 }

@@ -1,7 +1,8 @@
 // The oracle's objects: Mach as plain objects and lists, slow and obvious, written from the assertions alone (A numbers
-// in comments). Here: spaces, ports, rights and notifications. Rights in motion are in oracle-rights.ts, messages in oracle-send.ts
-// and oracle-receive.ts, calls on names in oracle-names.ts. Where the assertions leave a choice (which name, which waiter), the oracle follows what the kernel
-// was seen to do and checks that it was allowed.
+// in comments). Here: spaces, ports, rights and notifications. Rights in motion are in oracle-rights.ts, messages in
+// oracle-send.ts and oracle-receive.ts, calls on names and ports in oracle-names.ts and oracle-ports.ts. Where the
+// assertions leave a choice (which name, which waiter), the oracle follows what the kernel was seen to do and checks
+// that it was allowed.
 
 export const NULL = 0;
 export const DEAD = 0xffffffff;

@@ -8,42 +8,7 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import type { Task as InnerTask } from "../../host-ts/task.ts";
 import { build, type Draft, type Parsed, parse } from "./message.js";
-
-export interface Status {
-  pset: number;
-  seqno: number;
-  mscount: number;
-  qlimit: number;
-  msgcount: number;
-  sorights: number;
-  srights: number;
-  pdrequest: number;
-  nsrequest: number;
-  flags: number;
-}
-
-export interface Received {
-  code: number;
-  /** The caller's whole buffer after the call. */
-  buffer: Uint8Array;
-  message: Parsed;
-}
-
-/** An asynchronous send or receive: `code` is the answer at once, then the one of its completion. */
-export interface Pending {
-  code: number;
-  readonly waiter: number;
-  completed: boolean;
-  bytes: Uint8Array;
-  /** Bytes needed, where the message was too large. */
-  size: number;
-  readonly message: Parsed;
-}
-
-export interface ReceiveOptions {
-  option?: number;
-  size?: number;
-}
+import { cookies, emptyPending, type Pending, type Received, type ReceiveOptions, type Status } from "./pending.js";
 
 const RIGHTS = [0, 1, 2, 3, 4] as const;
 
@@ -409,21 +374,6 @@ export class Space {
     pending.bytes = views.bytes(address, pending.size).slice();
     this.core.mach_msg_release(kmsg);
   }
-}
-
-const cookies = new WeakMap<Pending, number>();
-
-function emptyPending(): Pending {
-  return {
-    code: 0,
-    waiter: 0,
-    completed: false,
-    bytes: new Uint8Array(0),
-    size: 0,
-    get message(): Parsed {
-      return parse(this.bytes);
-    },
-  };
 }
 
 /** Hands a right of one task to another and gives its name there. */

@@ -1,6 +1,7 @@
 // Random calls on names: each on the kernel, then on the oracle.
 
 import * as names from "../lib/oracle-names.js";
+import * as ports from "../lib/oracle-ports.js";
 import { fits } from "../lib/oracle-rights.js";
 import { DEAD, DEAD_NAME, type Entry, NO_SENDERS, type Port, PORT_DESTROYED, UREFS_MAX } from "../lib/oracle-state.js";
 import {
@@ -137,7 +138,7 @@ export const request: Operation = (world, random, actor) => {
   const ask = { name, msgid, sync, notify, disposition, previous };
   const wanted = { previous: 0 };
   compare(world, `request(${JSON.stringify(ask)})`, code, () => {
-    const result = names.request(world.oracle, actor.space, ask);
+    const result = ports.request(world.oracle, actor.space, ask);
     wanted.previous = result.previous;
     return result.codes;
   });
@@ -171,26 +172,26 @@ export const setAttribute: Operation = (world, random, actor) => {
     const isThere = space.entries.get(name)?.receive === true;
     const qlimit = random.pick(isThere ? [0, 1, 1, 1, 2, 2, 3, 5, 1024, 1025] : [1, 2]);
     const code = traps.mach_port_set_attributes(self, name, 1, new Uint32Array([qlimit]), 1);
-    compare(world, `set_qlimit(${hex(name)}, ${qlimit})`, code, () => names.setQlimit(oracle, space, name, qlimit));
+    compare(world, `set_qlimit(${hex(name)}, ${qlimit})`, code, () => ports.setQlimit(oracle, space, name, qlimit));
     return;
   }
   const value = random.chance(20) ? random.word() : random.below(4);
   if (which === 1) {
     const code = traps.mach_port_set_seqno(self, name, value);
-    compare(world, `set_seqno(${hex(name)}, ${value})`, code, () => names.setSeqno(space, name, value));
+    compare(world, `set_seqno(${hex(name)}, ${value})`, code, () => ports.setSeqno(space, name, value));
   } else if (which === 2) {
     const code = traps.mach_port_set_mscount(self, name, value);
-    compare(world, `set_mscount(${hex(name)}, ${value})`, code, () => names.setMscount(space, name, value));
+    compare(world, `set_mscount(${hex(name)}, ${value})`, code, () => ports.setMscount(space, name, value));
   } else {
     const code = traps.mach_port_set_context(self, name, value);
-    compare(world, `set_context(${hex(name)}, ${value})`, code, () => names.setContext(space, name, value));
+    compare(world, `set_context(${hex(name)}, ${value})`, code, () => ports.setContext(space, name, value));
   }
 };
 
 export const getStatus: Operation = (world, random, actor) => {
   const name = pickName(random, actor, isReceive);
   const code = actor.traps.mach_port_get_attributes(actor.self, name, 2, out, new Uint32Array([10]));
-  const { codes, status } = names.receiveStatus(actor.space, name);
+  const { codes, status } = ports.receiveStatus(actor.space, name);
   compare(world, `receive_status(${hex(name)})`, code, () => codes);
   if (status === null) return;
   for (const [index, [field, value]] of Object.entries(status).entries()) expectSame(field, out[index], value);
@@ -205,23 +206,23 @@ export const member: Operation = (world, random, actor) => {
     case 1: {
       const code = traps.mach_port_insert_member(self, name, pset);
       const call = `insert_member(${hex(name)}, ${hex(pset)})`;
-      return compare(world, call, code, () => names.insertMember(oracle, space, name, pset));
+      return compare(world, call, code, () => ports.insertMember(oracle, space, name, pset));
     }
     case 2: {
       const code = traps.mach_port_extract_member(self, name, pset);
       const call = `extract_member(${hex(name)}, ${hex(pset)})`;
-      return compare(world, call, code, () => names.extractMember(oracle, space, name, pset));
+      return compare(world, call, code, () => ports.extractMember(oracle, space, name, pset));
     }
     case 3: {
       const after = random.chance(30) ? 0 : pset;
       const code = traps.mach_port_move_member(self, name, after);
       const call = `move_member(${hex(name)}, ${hex(after)})`;
-      return compare(world, call, code, () => names.moveMember(oracle, space, name, after));
+      return compare(world, call, code, () => ports.moveMember(oracle, space, name, after));
     }
     default: {
       const members = { value: new Uint32Array(0) };
       const code = traps.mach_port_get_set_status(self, pset, members);
-      const wanted = names.setStatus(oracle, space, pset);
+      const wanted = ports.setStatus(oracle, space, pset);
       compare(world, `get_set_status(${hex(pset)})`, code, () => wanted.codes);
       if (code === 0) expectSame("members", [...members.value].sort((a, b) => a - b).join(), wanted.members.join());
     }
@@ -240,7 +241,7 @@ export const give: Operation = (world, random, actor) => {
   const chosen = processor.out(0);
   let wanted = 0;
   compare(world, `give(${hex(name)}, ${disposition}) = ${hex(chosen)}`, code, () => {
-    const given = names.give(world.oracle, actor.space, { name, disposition, to: to.space, chosen });
+    const given = ports.give(world.oracle, actor.space, { name, disposition, to: to.space, chosen });
     wanted = given.name;
     return given.codes;
   });

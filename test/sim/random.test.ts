@@ -6,6 +6,7 @@
 
 import { Kernel } from "mach-ipc";
 import { expect, test } from "vitest";
+import { bootDebug } from "../lib/boot.js";
 import type { Mutation } from "../lib/oracle-state.js";
 import { episode, type Figures, report, run, runAlone } from "./simulation.js";
 
@@ -38,6 +39,16 @@ test("every answer of the kernel to random operations is the oracle's", { timeou
   expect(total.refused / total.operations).toBeGreaterThanOrEqual(0.3);
   expect(total.waits / total.operations).toBeGreaterThanOrEqual(0.3);
   if (!SEED) expect(total.operations).toBeGreaterThanOrEqual(operations);
+});
+
+test("every invariant of the kernel holds after every random operation", { timeout: 300_000 }, async () => {
+  const { kernel, check } = await bootDebug();
+  await using _closing = kernel;
+  const afterEach = () => expect(check()).toBe(0);
+  for (const seed of [11, 12, 13, 14, 15, 16, 17, 18]) {
+    const result = run(kernel, episode(seed, 1_000), { afterEach });
+    if ("error" in result) throw result.error;
+  }
 });
 
 const MUTATIONS: readonly Mutation[] = [

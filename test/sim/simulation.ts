@@ -34,7 +34,7 @@ export function episode(seed: number, length: number): number[] {
 export function run(
   kernel: Kernel,
   operations: readonly number[],
-  options: { mutation?: Mutation | null; trace?: string[] } = {},
+  options: { mutation?: Mutation | null; trace?: string[]; afterEach?: () => void } = {},
 ): Figures | Failure {
   const before = census(kernel);
   const world = new World(kernel, options);
@@ -45,6 +45,7 @@ export function run(
     for (const operation of operations) {
       done++;
       step(world, operation);
+      options.afterEach?.();
       if (world.waits.size > 0) waits++;
       if (done % CHECK_EVERY === 0) world.checkpoint();
     }

@@ -14,7 +14,8 @@ import { IpcKmsg_ikm_bytes } from "../../host-ts/abi/layout.gen.ts";
 import { build, word } from "../lib/message.js";
 import { createOracle, type Received, receive } from "../lib/oracle-receive.js";
 import { cancel, send } from "../lib/oracle-send.js";
-import { type Codes, getContext, getRefs, receiveStatus, typeOf } from "../lib/oracle-names.js";
+import { type Codes, getRefs, typeOf } from "../lib/oracle-names.js";
+import { getContext, receiveStatus } from "../lib/oracle-ports.js";
 import {
   Mismatch,
   type Mutation,

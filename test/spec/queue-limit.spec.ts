@@ -24,7 +24,8 @@ import {
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot, type Machine } from "../lib/boot.js";
 import { build, type Draft } from "../lib/message.js";
-import { expectCode, expectUnchanged, type Pending, type Space } from "../lib/space.js";
+import type { Pending } from "../lib/pending.js";
+import { expectCode, expectUnchanged, type Space } from "../lib/space.js";
 
 interface Queue {
   a: Space;

@@ -29,7 +29,8 @@ import {
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot, type Machine } from "../lib/boot.js";
 import { word } from "../lib/message.js";
-import { expectCode, expectUnchanged, give, type Pending, type Space } from "../lib/space.js";
+import type { Pending } from "../lib/pending.js";
+import { expectCode, expectUnchanged, give, type Space } from "../lib/space.js";
 
 interface Hall {
   a: Space;

@@ -23,9 +23,9 @@ let inKernel = 0;
 let depthInside = 0;
 const traps = { mach_msg_trap: core.mach_msg_trap, mach_msg_prepare: core.mach_msg_prepare };
 
-/** Goes `quiet` calls deep, then calls; `fill` shifts where the stack ends. */
-function dive(quiet, call, ...fill) {
-  return quiet > 0 ? dive(quiet - 1, call, ...fill) : call();
+/** Goes `quiet` calls deep, then calls. */
+function dive(quiet, call) {
+  return quiet > 0 ? dive(quiet - 1, call) : call();
 }
 
 function counted(trap) {
@@ -41,14 +41,14 @@ function counted(trap) {
 }
 for (const name of Object.keys(traps)) core[name] = counted(traps[name]);
 
-/** How deep `dive` can go with this fill. */
-function depth(fill) {
+/** How deep `dive` can go. */
+function depth() {
   let least = 0;
   let most = 1 << 17;
   while (most - least > 1) {
     const middle = (least + most) >> 1;
     try {
-      dive(middle, () => 0, ...fill);
+      dive(middle, () => 0);
       least = middle;
     } catch {
       most = middle;
@@ -57,7 +57,6 @@ function depth(fill) {
   return least;
 }
 
-const fills = [0, 1, 2, 3, 5, 7, 11].map((count) => new Array(count).fill(0));
 let inside = 0;
 let outside = 0;
 let attempts = 0;
@@ -70,7 +69,7 @@ function drain() {
   }
 }
 
-function attempt(message, quiet, within, fill) {
+function attempt(message, quiet, within) {
   attempts++;
   sending = false;
   depthInside = within ? quiet : 0;
@@ -81,7 +80,7 @@ function attempt(message, quiet, within, fill) {
   };
   try {
     if (within) send();
-    else dive(quiet, send, ...fill);
+    else dive(quiet, send);
   } catch (error) {
     depthInside = 0;
     if (!(error instanceof RangeError)) others.add(`${error?.name}: ${error?.message}`);
@@ -91,17 +90,14 @@ function attempt(message, quiet, within, fill) {
   depthInside = 0;
 }
 
-const deepest = fills.map(depth);
+let deepest = depth();
 const NEAR = 40;
 for (let round = 0; inside < overflows && round < overflows * 20; round++) {
-  const pick = round % fills.length;
   const within = round % 2 === 1;
-  const quiet = (within ? deepest[0] : deepest[pick]) - (Math.floor(round / 2) % NEAR);
-  attempt(round % 3 === 0 ? carrying : plain, Math.max(1, quiet), within, fills[pick]);
-  if (round % 16 === 15) {
-    drain();
-    if (round % 512 === 511) for (const [index, fill] of fills.entries()) deepest[index] = depth(fill); // code got faster
-  }
+  const quiet = deepest - (Math.floor(round / 2) % NEAR);
+  attempt(round % 3 === 0 ? carrying : plain, Math.max(1, quiet), within);
+  if (round % 16 === 15) drain();
+  if (round % 256 === 255) deepest = depth(); // optimised code takes less stack
 }
 Object.assign(core, traps);
 drain();

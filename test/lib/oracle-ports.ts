@@ -1,0 +1,243 @@
+// The oracle's calls on ports and sets: requests, attributes, membership, and a right given to another task.
+
+import {
+  INVALID_ARGUMENT,
+  INVALID_CAPABILITY,
+  INVALID_NAME,
+  INVALID_RIGHT,
+  INVALID_VALUE,
+  isNull,
+  ok,
+  type Codes,
+} from "./oracle-names.js";
+import { arrive, fits, take } from "./oracle-rights.js";
+import {
+  DEAD,
+  DEAD_NAME,
+  Mismatch,
+  NO_SENDERS,
+  NULL,
+  type Oracle,
+  type Port,
+  PORT_DESTROYED,
+  type PortSet,
+  type Space,
+  UREFS_MAX,
+} from "./oracle-state.js";
+
+const ALREADY_IN_SET = 11;
+const NOT_IN_SET = 12;
+
+/** A137 to A149, A154. `previous` is the name that the kernel gave the previous right. */
+export function request(
+  oracle: Oracle,
+  space: Space,
+  ask: { name: number; msgid: number; sync: number; notify: number; disposition: number; previous: number },
+): { codes: Codes; previous: number } {
+  const { name, msgid, sync } = ask;
+  const source = space.entries.get(ask.notify);
+  const entry = space.entries.get(name);
+  // Where several things are wrong any of them may be told.
+  const wrong: number[] = [];
+  if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && msgid !== DEAD_NAME) wrong.push(INVALID_VALUE);
+  if (ask.notify === DEAD || (source && source.deads > 0)) wrong.push(INVALID_CAPABILITY);
+  if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
+  if (isNull(name)) wrong.push(msgid === DEAD_NAME ? INVALID_ARGUMENT : INVALID_RIGHT);
+  else if (!entry) wrong.push(INVALID_NAME);
+  else if (msgid === DEAD_NAME ? entry.set !== null : !entry.receive) wrong.push(INVALID_RIGHT);
+  else if (entry.deads > 0 && (sync === 0 || ask.notify === NULL)) wrong.push(INVALID_ARGUMENT);
+  if (wrong.length > 0 || !entry) return { codes: wrong, previous: 0 };
+  const armed = source && ask.notify !== NULL ? take(oracle, space, source, ask.disposition).port : null;
+  let before: Port | null = null;
+  if (msgid === DEAD_NAME) {
+    before = entry.request;
+    if (entry.deads === 0) {
+      entry.request = armed;
+    } else if (armed !== null) {
+      entry.deads = Math.min(UREFS_MAX, entry.deads + 1);
+      oracle.notify(armed, DEAD_NAME, name);
+    }
+  } else if (entry.port !== null) {
+    const { port } = entry;
+    if (msgid === PORT_DESTROYED) {
+      before = port.pdRequest;
+      port.pdRequest = armed;
+    } else {
+      before = port.nsRequest;
+      port.nsRequest = null;
+      if (armed !== null && port.srights === 0 && sync <= port.mscount) oracle.notify(armed, NO_SENDERS, port.mscount);
+      else port.nsRequest = armed;
+    }
+  }
+  if (before === null) return { codes: ok, previous: NULL };
+  if (!before.alive) return { codes: ok, previous: DEAD };
+  const fresh = oracle.claim(space, ask.previous);
+  fresh.port = before;
+  fresh.once = true;
+  return { codes: ok, previous: ask.previous };
+}
+
+/** The entry of a receive right, or the codes of what is wrong with the name. */
+function receiveOf(space: Space, name: number): { port: Port | null; codes: Codes } {
+  if (isNull(name)) return { port: null, codes: [INVALID_RIGHT, INVALID_NAME] };
+  const entry = space.entries.get(name);
+  if (!entry) return { port: null, codes: [INVALID_NAME] };
+  if (entry.deads > 0) return { port: null, codes: [INVALID_RIGHT, INVALID_NAME] };
+  return entry.receive ? { port: entry.port, codes: ok } : { port: null, codes: [INVALID_RIGHT] };
+}
+
+export interface Status {
+  pset: number;
+  seqno: number;
+  mscount: number;
+  qlimit: number;
+  msgcount: number;
+  sorights: number;
+  srights: number;
+  pdrequest: number;
+  nsrequest: number;
+  flags: number;
+}
+
+export function statusOf(port: Port): Status {
+  return {
+    pset: port.sets.size > 0 ? 1 : 0,
+    seqno: port.seqno,
+    mscount: port.mscount,
+    qlimit: port.qlimit,
+    msgcount: port.queue.length,
+    sorights: port.sorights,
+    srights: port.srights > 0 ? 1 : 0,
+    pdrequest: port.pdRequest === null ? 0 : 1,
+    nsrequest: port.nsRequest === null ? 0 : 1,
+    flags: 0,
+  };
+}
+
+/** A195. */
+export function receiveStatus(space: Space, name: number): { codes: Codes; status: Status | null } {
+  if (isNull(name)) return { codes: [INVALID_RIGHT], status: null };
+  const entry = space.entries.get(name);
+  if (!entry || entry.deads > 0) return { codes: [INVALID_NAME], status: null };
+  if (!entry.receive || entry.port === null) return { codes: [INVALID_RIGHT], status: null };
+  return { codes: ok, status: statusOf(entry.port) };
+}
+
+/** A87, A93. */
+export function setQlimit(oracle: Oracle, space: Space, name: number, qlimit: number): Codes {
+  const { port, codes } = receiveOf(space, name);
+  if (qlimit > 1024) return port === null ? [...codes, INVALID_VALUE] : [INVALID_VALUE];
+  if (port === null) return codes;
+  let extra = qlimit - port.qlimit;
+  port.qlimit = qlimit;
+  for (;;) {
+    const waiter = port.senders[0];
+    if (!waiter?.kmsg) break;
+    const room = port.queue.length < qlimit;
+    if (!room && !(extra > 0 && oracle.seen.get(waiter.id)?.code === 0)) break;
+    extra--;
+    port.senders.shift();
+    oracle.complete(waiter, 0);
+    oracle.enqueue(port, waiter.kmsg);
+  }
+  return ok;
+}
+
+export function setSeqno(space: Space, name: number, seqno: number): Codes {
+  const { port, codes } = receiveOf(space, name);
+  if (port !== null) port.seqno = seqno;
+  return codes;
+}
+
+export function setMscount(space: Space, name: number, mscount: number): Codes {
+  const { port, codes } = receiveOf(space, name);
+  if (port !== null) port.mscount = mscount;
+  return codes;
+}
+
+export function setContext(space: Space, name: number, context: number): Codes {
+  const { port, codes } = receiveOf(space, name);
+  if (port !== null) port.context = context;
+  return codes;
+}
+
+export function getContext(space: Space, name: number): { codes: Codes; context: number } {
+  const { port, codes } = receiveOf(space, name);
+  return { codes, context: port?.context ?? 0 };
+}
+
+function setOf(space: Space, name: number): { set: PortSet | null; codes: Codes } {
+  if (isNull(name)) return { set: null, codes: [INVALID_RIGHT] };
+  const entry = space.entries.get(name);
+  if (!entry) return { set: null, codes: [INVALID_NAME] };
+  return entry.set ? { set: entry.set, codes: ok } : { set: null, codes: [INVALID_RIGHT] };
+}
+
+/** Both names of a membership call; where both are wrong either complaint will do. */
+function pairOf(space: Space, name: number, pset: number): { port: Port; set: PortSet } | Codes {
+  const member = receiveOf(space, name);
+  const group = setOf(space, pset);
+  if (member.port !== null && group.set !== null) return { port: member.port, set: group.set };
+  return [...(member.port === null ? member.codes : []), ...(group.set === null ? group.codes : [])];
+}
+
+function isPair(pair: { port: Port; set: PortSet } | Codes): pair is { port: Port; set: PortSet } {
+  return "port" in pair;
+}
+
+/** A174, A177. */
+export function insertMember(oracle: Oracle, space: Space, name: number, pset: number): Codes {
+  const pair = pairOf(space, name, pset);
+  if (!isPair(pair)) return pair;
+  if (pair.set.members.has(pair.port)) return [ALREADY_IN_SET];
+  oracle.joinSet(pair.port, pair.set);
+  return ok;
+}
+
+/** A175. */
+export function extractMember(oracle: Oracle, space: Space, name: number, pset: number): Codes {
+  const pair = pairOf(space, name, pset);
+  if (!isPair(pair)) return pair;
+  if (!pair.set.members.has(pair.port)) return [NOT_IN_SET];
+  oracle.leaveSet(pair.port, pair.set);
+  return ok;
+}
+
+/** A176. */
+export function moveMember(oracle: Oracle, space: Space, member: number, after: number): Codes {
+  if (after === NULL) {
+    const { port, codes } = receiveOf(space, member);
+    if (port === null) return codes;
+    if (port.sets.size === 0) return [NOT_IN_SET];
+    oracle.leaveSets(port);
+    return ok;
+  }
+  const pair = pairOf(space, member, after);
+  if (!isPair(pair)) return pair;
+  oracle.leaveSets(pair.port);
+  oracle.joinSet(pair.port, pair.set);
+  return ok;
+}
+
+/** A182. */
+export function setStatus(oracle: Oracle, space: Space, name: number): { codes: Codes; members: number[] } {
+  if (isNull(name)) return { codes: [INVALID_RIGHT, INVALID_NAME], members: [] };
+  const { set, codes } = setOf(space, name);
+  if (set === null) return { codes, members: [] };
+  const members = [...set.members].map((port) => oracle.entryOf(space, port)?.name ?? 0);
+  return { codes, members: members.sort((a, b) => a - b) };
+}
+
+/** What task_insert_right does: a right of one task arrives in another. `name` is the kernel's choice. */
+export function give(
+  oracle: Oracle,
+  from: Space,
+  ask: { name: number; disposition: number; to: Space; chosen: number },
+): { codes: Codes; name: number } {
+  const source = from.entries.get(ask.name);
+  if (!source || !fits(source, ask.disposition) || source.port === null) {
+    throw new Mismatch("only rights that the task holds are given");
+  }
+  const right = take(oracle, from, source, ask.disposition);
+  return { codes: ok, name: arrive(oracle, ask.to, right, ask.chosen) };
+}
