@@ -23,6 +23,7 @@ export const stages = [
     name: "fan-in",
     placement: "a core each",
     clients: 8,
+    roundsMax: 9, // long ones: a share of a core is fair over many time slices only
     cases: [
       { ...fairness, method, baselines },
       { ...rate, method, baselines },

@@ -19,7 +19,7 @@ import { printTable } from "./lib/table.mjs";
 
 const questions = ["roundtrip", "one-way", "fan-in"];
 const sizes = {
-  full: { size: "full", rounds: 11, roundMs: 60 },
+  full: { size: "full", rounds: 31, roundMs: 20 },
   quick: { size: "quick", rounds: 3, roundMs: 4 },
 };
 

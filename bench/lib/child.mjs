@@ -16,11 +16,12 @@ function methodsOf(cases, available) {
 
 async function runStage({ question, stage: name, cores, available, parameters }) {
   const { stages } = await import(`../${question}.mjs`);
-  const { clients, cases } = stages.find((stage) => stage.name === name);
+  const { clients, cases, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
   const methods = methodsOf(cases, available);
   const withKernel = methods.some(({ needs }) => needs === "kernel");
   const stage = await Stage.open({ clients, withKernel, cores });
-  const results = await measure(stage, methods, parameters);
+  const rounds = Math.min(parameters.rounds, roundsMax);
+  const results = await measure(stage, methods, { ...parameters, rounds });
   await stage.end();
   process.send({ results: Object.fromEntries(results), pinning: stage.pinning });
   process.disconnect();

@@ -20,7 +20,7 @@ import {
   ZONE_KMSG_SMALL,
   zone_of,
 } from "../kern/zone";
-import { MAX_TRAILER_SIZE } from "../abi/message";
+import { MACH_MSGH_BITS_COMPLEX, MAX_TRAILER_SIZE } from "../abi/message";
 import { word_add, word_sub } from "../sync/atomics";
 
 /** Flags of ikm_types. */
@@ -32,6 +32,8 @@ export const IKM_POST: u32 = 1 << 17;
 export const IKM_KEEP: u32 = 1 << 18;
 /** Carries a receive right. */
 export const IKM_RECEIVE: u32 = 1 << 19;
+/** The message is COMPLEX: what its sender's header said when it was copied in. */
+export const IKM_COMPLEX: u32 = 1 << 21;
 /** Has its sequence number already: it was put back. */
 export const IKM_NUMBERED: u32 = 1 << 20;
 
@@ -113,6 +115,11 @@ export function ikm_set_owner(kmsg: IpcKmsg, owner: u32): void {
 
 export function ikm_remote_type(kmsg: IpcKmsg): u32 {
   return kmsg.ikm_types & 0xff;
+}
+
+/** MACH_MSGH_BITS_COMPLEX or 0. */
+export function ikm_complex(kmsg: IpcKmsg): u32 {
+  return kmsg.ikm_types & IKM_COMPLEX ? MACH_MSGH_BITS_COMPLEX : 0;
 }
 
 export function ikm_local_type(kmsg: IpcKmsg): u32 {

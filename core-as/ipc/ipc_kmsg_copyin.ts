@@ -4,7 +4,7 @@
 // The destination of a COPY_SEND is not counted: the space stays locked until the message is in the queue, so that its entry
 // holds the right until then, and from then on the queue itself counts (ip_has_senders).
 
-import { journal_commit } from "../kern/journal";
+import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { KERN_SUCCESS } from "../abi/kern_return";
@@ -41,7 +41,7 @@ import {
 } from "../abi/message";
 import { MACH_PORT_NULL, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_TYPE_SEND_ONCE, MACH_PORT_VALID } from "../abi/port";
 import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
-import { IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
+import { IKM_COMPLEX, IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
 import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
 import { ipc_port_circular } from "./ipc_reap";
 import { ipc_right_lookup } from "./ipc_right";
@@ -136,12 +136,15 @@ export function ipc_kmsg_copyin_header(space: IpcSpace, kmsg: IpcKmsg): u32 {
     reply = ipc_right_lookup(space, local);
     if (!reply || ipc_right_copyin_check(reply, local_disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_REPLY;
   }
+  // The port may have died between the two look-ups of one name.
+  if (ie_type(destination.ie_bits) == MACH_PORT_TYPE_DEAD_NAME) return MACH_SEND_INVALID_DEST;
 
   // --- nothing below can refuse ---
   if (!plain) store<u32>(bytes, 0, MSGH_VOUCHER_PORT);
   kmsg.ikm_ports_count = 0;
   kmsg.ikm_cursor = 0;
   kmsg.ikm_types = ipc_copyin_type(remote_disposition) | (ipc_copyin_type(local_disposition) << 8);
+  if (bits & MACH_MSGH_BITS_COMPLEX) kmsg.ikm_types |= IKM_COMPLEX;
   // Of one name for both, the right that is copied goes before the one that is moved.
   const moves_first = remote_disposition == MACH_MSG_TYPE_MOVE_SEND;
   if (!moves_first) copyin_destination(space, kmsg, remote, destination, remote_disposition);
@@ -191,9 +194,9 @@ export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
   const port = port_at(kmsg.ikm_remote);
   ip_lock(port);
   port.ip_srights = port.ip_srights + 1;
+  journal_set(changetype<usize>(kmsg) + offsetof<IpcKmsg>("ikm_types"), kmsg.ikm_types | IKM_COUNTED);
   journal_commit();
   ip_unlock(port);
-  kmsg.ikm_types |= IKM_COUNTED;
 }
 
 /**

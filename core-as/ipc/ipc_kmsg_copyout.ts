@@ -6,7 +6,6 @@ import {
   MACH_MSG_IPC_SPACE,
   MACH_MSG_SUCCESS,
   MACH_MSG_TRAILER_MINIMUM_SIZE,
-  MACH_MSGH_BITS_COMPLEX,
   MACH_RCV_BODY_ERROR,
   MACH_RCV_HEADER_ERROR,
   MACH_RCV_TRAILER_AUDIT,
@@ -23,8 +22,9 @@ import {
   MSGH_REMOTE_PORT,
   MSGH_SIZE,
 } from "../abi/message";
-import { IKM_COUNTED, IKM_KEEP, ikm_local_type, ikm_port_at, ikm_remote_type, IpcKmsg } from "./ipc_kmsg";
+import { ikm_complex, IKM_COUNTED, IKM_KEEP, ikm_local_type, ikm_port_at, ikm_remote_type, IpcKmsg } from "./ipc_kmsg";
 import { journal_commit } from "../kern/journal";
+import { OWNER_WORK } from "../kern/zone";
 import { reap_push, reap_run } from "./ipc_reap";
 import { ipc_right_copyout } from "./ipc_right_copy";
 import { IpcSpace, is_lock, is_unlock } from "./ipc_space";
@@ -46,7 +46,7 @@ export function ikm_trailer_bytes(option: u32): u32 {
  * Returns: bytes of message and trailer together.
  */
 export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
-  const size = load<u32>(<usize>kmsg.ikm_bytes, MSGH_SIZE);
+  const size = kmsg.ikm_size;
   const bytes = ikm_trailer_bytes(option);
   const at = <usize>kmsg.ikm_bytes + size;
   store<u32>(at, 0);
@@ -80,7 +80,7 @@ export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
  */
 export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
-  const complex = load<u32>(bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX;
+  const complex = ikm_complex(kmsg);
   const reply_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
   let reply: u32 = kmsg.ikm_local;
   let code = MACH_MSG_SUCCESS;
@@ -130,7 +130,7 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
  */
 export function ipc_kmsg_copyout_dest(kmsg: IpcKmsg, code: u32): u32 {
   const bytes: usize = kmsg.ikm_bytes;
-  const complex = load<u32>(bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX;
+  const complex = ikm_complex(kmsg);
   ipc_kmsg_clean(kmsg);
   kmsg.ikm_size = MSGH_HEADER_BYTES;
   store<u32>(bytes, complex | (ikm_remote_type(kmsg) << 8), MSGH_BITS);
@@ -141,7 +141,7 @@ export function ipc_kmsg_copyout_dest(kmsg: IpcKmsg, code: u32): u32 {
 }
 
 /**
- * Releases all rights of a kmsg and keeps the kmsg.
+ * Releases all rights of a kmsg and keeps the kmsg, unless memory for notifications is exhausted: then ikm_working says so.
  *
  * Conditions: in this processor's hand, nothing locked, nothing in the journal.
  */
@@ -150,6 +150,13 @@ export function ipc_kmsg_clean(kmsg: IpcKmsg): void {
   reap_push(changetype<usize>(kmsg));
   journal_commit();
   reap_run();
+  if (!ikm_working(kmsg)) return;
+  kmsg.ikm_types &= ~IKM_KEEP; // memory is exhausted: it is destroyed when there is some
+}
+
+/** Whether the kmsg is on a work list, and so not the caller's any more. */
+export function ikm_working(kmsg: IpcKmsg): bool {
+  return (kmsg.z_owner & 0xff00) == OWNER_WORK;
 }
 
 /** Destroys a kmsg and all it carries, at the latest when the trap ends. Conditions: as ipc_kmsg_clean, any locks held. */
@@ -167,11 +174,16 @@ export function ipc_kmsg_destroy(kmsg: IpcKmsg): void {
  */
 export function ipc_kmsg_copyout_pseudo(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
-  const complex = load<u32>(bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX;
+  const complex = ikm_complex(kmsg);
   const remote_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote");
   const local_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
   let trouble: u32 = 0;
   is_lock(space);
+  if (space.is_active == 0) {
+    is_unlock(space);
+    ipc_kmsg_clean(kmsg);
+    return MACH_MSG_IPC_SPACE;
+  }
   const remote = ipc_right_copyout(space, remote_at, ikm_remote_type(kmsg), 0);
   const local = ipc_right_copyout(space, local_at, ikm_local_type(kmsg), 0);
   if (complex && copyout_body(space, kmsg) != MACH_MSG_SUCCESS) trouble = MACH_MSG_IPC_SPACE;

@@ -14,9 +14,9 @@
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_forget, lock_open, lock_try } from "../kern/lock";
+import { lock_forget, lock_open, lock_try, processor_undo } from "../kern/lock";
 import { kassert } from "../kern/panic";
-import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave } from "../kern/processor";
+import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
 import {
   spin_budget,
@@ -101,7 +101,13 @@ export function imq_recheck(port: IpcPort): void {
   while (true) {
     const box = pair_load(imq_inbox_at(port));
     if ((<u32>box & IMQ_KICK) == 0 || box_head(box) == 0) return;
-    if (!lock_try(lock_at)) return;
+    if (!lock_try(lock_at)) {
+      // An owner that left by an exception may not come back to look at the inbox.
+      const owner = word_load(lock_at);
+      if (owner == 0 || !processor_stopped(owner)) return;
+      processor_undo(owner);
+      continue;
+    }
     if (port.io_dirty != 0) imq_recover(port);
     imq_kick_locked(port);
     lock_open(lock_at);
@@ -284,7 +290,7 @@ function imq_admit(port: IpcPort): bool {
  * Consumes:   the kmsg when true.
  */
 export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, waiter: Waiter): bool {
-  if (!ip_active(port) || port.io_receiver != waiter.w_task) return false;
+  if (!ip_active(port) || port.io_receiver != waiter.w_task || port.io_name != kmsg.ikm_local_name) return false;
   const address = <u32>changetype<usize>(kmsg);
   imq_drain(port);
   kmsg.ikm_types = (kmsg.ikm_types & ~IKM_COUNTED) | IKM_NUMBERED;
@@ -325,7 +331,10 @@ function imq_admit_all(port: IpcPort): void {
 export function imq_recover(port: IpcPort): void {
   imq_settle(port);
   imq_admit_all(port);
+  ipc_notify_no_senders_locked(port);
+  journal_commit();
   port.io_dirty = 0;
+  if (port.imq_first != 0) imq_kick_locked(port);
 }
 
 /** Changes the queue limit; a higher one lets blocked senders in. Conditions: port locked, nothing in the journal. */

@@ -18,7 +18,7 @@ import {
   MACH_NOTIFY_PORT_DESTROYED,
   MACH_NOTIFY_SEND_ONCE,
 } from "../abi/port";
-import { IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
+import { IKM_COMPLEX, IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
 import { imq_has_sends } from "./ipc_inbox";
@@ -106,7 +106,7 @@ export function ipc_notify_make_port_destroyed(): IpcKmsg | null {
   store<u32>(ikm_port_at(kmsg, 0), MACH_MSG_TYPE_PORT_RECEIVE, 4);
   kmsg.ikm_ports_count = 1;
   kmsg.ikm_size = 40;
-  kmsg.ikm_types |= IKM_RECEIVE;
+  kmsg.ikm_types |= IKM_RECEIVE | IKM_COMPLEX;
   return kmsg;
 }
 

@@ -48,6 +48,10 @@ export class IpcObject extends Element {
 }
 if (offsetof<IpcObject>("io_lock") != 16) ERROR("io_lock must be at 16");
 
+/** What follows the lock words: cleared when an element becomes a new object. */
+export const IO_CLEAR: usize = 24;
+if (offsetof<IpcObject>("_io_bits") != IO_CLEAR) ERROR("IO_CLEAR is wrong");
+
 export function io_lock_at(object: usize): usize {
   return object + offsetof<IpcObject>("io_lock");
 }

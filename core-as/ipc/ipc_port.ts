@@ -10,13 +10,14 @@
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_forget, lock_open } from "../kern/lock";
+import { lock_acquire, lock_forget, lock_open, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
+import { bytes_fill } from "../sync/atomics";
 import { my_pid } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
 import { MACH_PORT_QLIMIT_BASIC } from "../abi/port";
 import { imq_recheck, imq_recover } from "./ipc_mqueue";
-import { IO_ACTIVE, io_lock_at, IO_PORT, IpcObject } from "./ipc_object";
+import { IO_ACTIVE, IO_CLEAR, io_lock_at, IO_PORT, IpcObject } from "./ipc_object";
 
 /** No port, and a right that died. */
 export const IP_NULL: u32 = 0;
@@ -179,16 +180,20 @@ export function ip_senders_at(port: IpcPort): usize {
 /**
  * Makes a port that nobody knows yet.
  *
- * Conditions: in a trap; any locks held.
+ * Conditions: in a trap; the space may be locked, nothing in the journal.
  * Returns:    the port, in this processor's hand, or null when memory is exhausted.
  */
 export function ipc_port_alloc(): IpcPort | null {
   const address = zone_alloc(ZONE_PORT);
   if (address == 0) return null;
-  memory.fill(address + 8, 0, 120);
   const port = port_at(address);
-  port._io_bits = IO_ACTIVE | IO_PORT;
+  // Under its lock, whose word is left alone: somebody may still hold it who took this element for the port that it was.
+  lock_acquire(io_lock_at(address));
+  bytes_fill(address + IO_CLEAR, 0, 128 - IO_CLEAR);
+  port.io_dirty = 0;
   port.imq_inbox = (<u64>MACH_PORT_QLIMIT_BASIC) << 48;
+  port._io_bits = IO_ACTIVE | IO_PORT;
+  lock_release(io_lock_at(address));
   return port;
 }
 

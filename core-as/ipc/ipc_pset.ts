@@ -4,7 +4,7 @@
 //
 // Invariant: a port with messages has no idle link, or its inbox has KICK and messages, and then a kick is on its way.
 
-import { word_load } from "../sync/atomics";
+import { bytes_fill, word_load } from "../sync/atomics";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
@@ -14,7 +14,7 @@ import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_LINK, ZONE_PSET } from
 import { MACH_IPC_RETRY } from "../abi/message";
 import { imq_arm } from "./ipc_inbox";
 import { imq_peek } from "./ipc_mqueue";
-import { IO_ACTIVE, io_lock_at, IO_PSET, IpcObject } from "./ipc_object";
+import { IO_ACTIVE, IO_CLEAR, io_lock_at, IO_PSET, IpcObject } from "./ipc_object";
 import { IpcPort, port_at } from "./ipc_port";
 
 @unmanaged
@@ -117,9 +117,11 @@ export function ips_unlock(pset: IpcPset): void {
 export function ipc_pset_alloc(): IpcPset | null {
   const address = zone_alloc(ZONE_PSET);
   if (address == 0) return null;
-  memory.fill(address + 8, 0, 56);
   const pset = pset_at(address);
+  lock_acquire(io_lock_at(address)); // as in ipc_port_alloc
+  bytes_fill(address + IO_CLEAR, 0, 64 - IO_CLEAR);
   pset._io_bits = IO_ACTIVE | IO_PSET;
+  lock_release(io_lock_at(address));
   return pset;
 }
 

@@ -7,7 +7,14 @@
 // The name is looked up without the space's lock: the entry is a guess that the object's own words confirm under its lock.
 
 import { journal_commit } from "../kern/journal";
-import { now, out_set, processor_can_wait, my_pid } from "../kern/processor";
+import {
+  my_pid,
+  now,
+  out_set,
+  processor_acknowledge,
+  processor_can_wait,
+  processor_must_leave,
+} from "../kern/processor";
 import {
   SLEEP_LEAVE,
   SLEEP_LOOK,
@@ -40,7 +47,13 @@ import {
 import { MACH_PORT_TYPE_PORT_SET, MACH_PORT_TYPE_RECEIVE } from "../abi/port";
 import { ie_type } from "./ipc_entry";
 import { ipc_kmsg_free, IpcKmsg, kmsg_at } from "./ipc_kmsg";
-import { ikm_trailer_bytes, ipc_kmsg_add_trailer, ipc_kmsg_copyout, ipc_kmsg_copyout_dest } from "./ipc_kmsg_copyout";
+import {
+  ikm_trailer_bytes,
+  ikm_working,
+  ipc_kmsg_add_trailer,
+  ipc_kmsg_copyout,
+  ipc_kmsg_copyout_dest,
+} from "./ipc_kmsg_copyout";
 import { imq_dequeue, imq_peek, imq_spin, imq_too_large } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue_wait";
 import { io_names, IO_PORT, IO_PSET } from "./ipc_object";
@@ -59,7 +72,7 @@ import {
   pset_at,
 } from "./ipc_pset";
 import { reap_run } from "./ipc_reap";
-import { ipc_entry_lookup, IpcSpace } from "./ipc_space";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "./ipc_space";
 import { POLL, SLEEP, WAIT_ASYNC, waiter_free } from "./ipc_wait";
 
 /** One receive: what every room below needs to know of it. The low bits of `mode` say how it waits, SPUN that it has spun. */
@@ -99,6 +112,13 @@ export function ipc_mqueue_receive(
       code = receive_set(space, pset_at(object), name, option, size, deadline, mode, cookie);
     }
     if (code != MACH_IPC_RETRY) return code;
+    if (mode & SPUN) {
+      // Name and object disagree while somebody is between the two; he holds the space's lock.
+      processor_acknowledge();
+      if (processor_must_leave()) return KERN_TERMINATED;
+      is_lock(space);
+      is_unlock(space);
+    }
     mode |= SPUN; // once is enough: later turns register
   }
 }
@@ -214,6 +234,11 @@ export function ipc_receive_finish(space: IpcSpace, kmsg: IpcKmsg, option: u32, 
   let code = MACH_MSG_SUCCESS;
   if (imq_too_large(kmsg, option, size)) code = ipc_kmsg_copyout_dest(kmsg, MACH_RCV_TOO_LARGE);
   else code = ipc_kmsg_copyout(space, kmsg);
+  if (ikm_working(kmsg)) {
+    out_set(0, 0);
+    out_set(2, 0);
+    return code;
+  }
   const fits = kmsg.ikm_size + ikm_trailer_bytes(option) <= size;
   out_set(3, kmsg.ikm_seqno);
   out_set(4, kmsg.ikm_sender_task);

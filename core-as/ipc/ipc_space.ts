@@ -8,7 +8,7 @@ import { frames_alloc, FRAME_SPACE } from "../kern/frame";
 import { journal_set } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
 import { Element } from "../kern/zone";
-import { SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
+import { ENTRY_SKIPS_MAX, SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
 import { KERN_FAILURE, KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_SUCCESS } from "../abi/kern_return";
 import { MACH_PORT_VALID, name_gen, name_index, name_make } from "../abi/port";
 import { entry_at, IE_BYTES, ie_bits_claim, ie_bits_free, ie_gen, IE_LISTED, ie_used, IpcEntry } from "./ipc_entry";
@@ -109,6 +109,10 @@ export const IS_DIRS: usize = 64;
 if (offsetof<IpcSpace>() != IS_DIRS) ERROR("the directories start at 64");
 export const IS_BYTES: usize = IS_DIRS + SPACE_DIRS * 4;
 
+/** What follows the lock words: cleared when an element becomes a new space. */
+export const IS_CLEAR: usize = 16;
+if (offsetof<IpcSpace>("_is_active") != IS_CLEAR) ERROR("IS_CLEAR is wrong");
+
 export function is_lock(space: IpcSpace): void {
   lock_acquire(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"));
 }
@@ -164,9 +168,16 @@ function is_reach(space: IpcSpace, index: u32): bool {
  * Returns:    the name, or 0: the table or memory is full.
  */
 export function ipc_entry_alloc(space: IpcSpace, type: u32, urefs: u32, object: u32): u32 {
+  const fresh = (space.is_cursor & 255) != 0 || space.is_free == 0;
+  const name = fresh ? ipc_entry_fresh(space, type, urefs, object) : ipc_entry_reuse(space, type, urefs, object);
+  if (name != 0) return name;
+  return fresh ? ipc_entry_reuse(space, type, urefs, object) : ipc_entry_fresh(space, type, urefs, object);
+}
+
+/** A slot that was never handed out. Ends at the table's limit. */
+function ipc_entry_fresh(space: IpcSpace, type: u32, urefs: u32, object: u32): u32 {
   let index = space.is_cursor;
-  // The rest of the current chunk first; a new chunk only when nothing can be reused. Ends at the table's limit.
-  while (((index & 255) != 0 || space.is_free == 0) && index < SPACE_ENTRIES_MAX) {
+  while (index < SPACE_ENTRIES_MAX) {
     if (!is_reach(space, index)) break;
     const fresh = entry_at(is_entry(space, index));
     index++;
@@ -174,11 +185,12 @@ export function ipc_entry_alloc(space: IpcSpace, type: u32, urefs: u32, object: 
     space.is_cursor = index;
     return ipc_entry_claim(space, index - 1, fresh, type, urefs, object);
   }
-  return ipc_entry_reuse(space, type, urefs, object);
+  return 0;
 }
 
+/** The slot that was freed first. Those that were taken by name since are passed over, a few at a time: each is journalled. */
 function ipc_entry_reuse(space: IpcSpace, type: u32, urefs: u32, object: u32): u32 {
-  while (space.is_free != 0) {
+  for (let looked: u32 = 0; space.is_free != 0 && looked < ENTRY_SKIPS_MAX; looked++) {
     const index = space.is_free;
     const entry = entry_at(is_entry(space, index));
     space.is_free = entry.ie_next;

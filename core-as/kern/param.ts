@@ -33,6 +33,8 @@ export const MAGAZINE_BATCH: u32 = 32;
 /** Second-level directories of a space: 16 x 1024 chunks x 256 entries = 4 M names. */
 export const SPACE_DIRS: u32 = 16;
 export const SPACE_ENTRIES_MAX: u32 = 4194304;
+/** Slots of the free list that one allocation passes over: three words of the undo log each. */
+export const ENTRY_SKIPS_MAX: u32 = 8;
 /** Slots of the smallest reverse hash: one frame. */
 export const HASH_SLOTS_MIN: u32 = 1024;
 

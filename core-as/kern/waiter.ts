@@ -25,6 +25,7 @@ import {
   processor_acknowledge,
   processor_can_wait,
   processor_must_leave,
+  processor_stopped,
 } from "./processor";
 import { OWNER_LIVE, zone_alloc, ZONE_WAITER } from "./zone";
 
@@ -243,9 +244,15 @@ export function waiter_sleep(waiter: Waiter, deadline: f64): u32 {
  */
 export function waiter_settle(waiter: Waiter): void {
   while (word_load(w_word_at(waiter)) != WORD_WOKEN && word_load(w_hander_at(waiter)) != 0) {
+    if (processor_stopped(waiter.w_hander)) return;
     processor_acknowledge();
     if (processor_can_wait()) word_wait(w_word_at(waiter), word_load(w_word_at(waiter)), 50000);
   }
+}
+
+/** Forgets that a dead or faulted processor completed this waiter. Races: a waiter that is another's by now keeps its own. */
+export function waiter_orphan(waiter: Waiter, pid: u32): void {
+  word_cas(w_hander_at(waiter), pid, 0);
 }
 
 /** Makes a sleeper look under the lock again. Races: a completion that comes at the same time wins. */

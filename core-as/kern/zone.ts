@@ -11,7 +11,7 @@
 //
 // So allocation takes no lock, and recovery finds all that a dead processor had by reading owners.
 
-import { bytes_fill, word_add, word_cas, word_load, word_store, word_sub } from "../sync/atomics";
+import { word_add, word_cas, word_load, word_store, word_sub } from "../sync/atomics";
 import {
   frame_owner,
   frame_owner_at,
@@ -219,9 +219,4 @@ export function zone_count(zone: u32): u32 {
     if (owner != OWNER_FREE && (owner & 0xff00) != OWNER_MAGAZINE) used++;
   }
   return used;
-}
-
-/** Zeroes an element behind its owner and link. */
-export function element_clear(zone: u32, element: usize): void {
-  bytes_fill(element + 8, 0, zone_element_bytes(zone) - 8);
 }

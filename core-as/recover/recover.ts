@@ -4,41 +4,41 @@
 //
 // Every step is idempotent, and the claim on the dead processor passes on if its recoverer dies too.
 
+import { settle_waiter, settle_waiters } from "./recover_waiters";
+import { io_lock_at } from "../ipc/ipc_object";
 import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
 import { header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
 import {
-  BELL_ARMED,
   BELL_RUNG,
-  me,
-  my_pid,
-  P_MAGAZINES,
-  p_bell_at,
-  p_rescan_at,
-  p_state_at,
-  p_stop_at,
-  Processor,
-  processor,
-  processor_acknowledge,
-  processor_at,
-  processor_can_wait,
   PROCESSOR_DEAD,
   PROCESSOR_FAULTED,
   PROCESSOR_FREE,
   PROCESSOR_KERNEL,
   PROCESSOR_RECOVERING,
   PROCESSOR_USER,
+  P_MAGAZINES,
+  Processor,
+  me,
+  my_pid,
+  p_bell_at,
+  p_rescan_at,
+  p_state_at,
+  p_stop_at,
+  processor,
+  processor_acknowledge,
+  processor_at,
+  processor_can_wait,
 } from "../kern/processor";
 import { LOCK_NAP_NS, PROCESSOR_MAX } from "../kern/param";
-import { waiter_at, WAITER_ASYNC, WAITER_LINKED, waiter_look, WAITER_SEND, Waiter } from "../kern/waiter";
+import { WAITER_ASYNC, waiter_at, waiter_look, waiter_orphan } from "../kern/waiter";
 import {
   element_release,
   OWNER_HELD,
   OWNER_LIVE,
   OWNER_MAGAZINE,
   OWNER_WORK,
-  zone_free,
   ZONE_COUNT,
   ZONE_KMSG_LARGE,
   ZONE_KMSG_SMALL,
@@ -51,13 +51,12 @@ import {
 } from "../kern/zone";
 import { word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
-import { IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
+import { IKM_KEEP, IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { imq_drain, imq_inbox_head } from "../ipc/ipc_inbox";
-import { imq_kick_locked, imq_put_back } from "../ipc/ipc_mqueue";
-import { imq_unwait_receive, imq_unwait_send } from "../ipc/ipc_mqueue_wait";
+import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
-import { ipc_pset_rouse, ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
+import { ipc_pset_rouse, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
 import { reap_post_hand, reap_run } from "../ipc/ipc_reap";
 import { IpcSpace } from "../ipc/ipc_space";
 import { task_detach, task_runs, task_terminate } from "../task/task";
@@ -135,7 +134,7 @@ function processor_bury(pid: u32, gone: bool): void {
   if (gone) mark_dead(pid);
   let claim = processor_claim(pid);
   while (claim == 0) {
-    if (word_load(p_state_at(pid)) == PROCESSOR_FREE) return;
+    if (word_load(p_state_at(pid)) == PROCESSOR_FREE || word_load(p_stop_at(pid)) == 0) return;
     processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
     if (gone) mark_dead(pid);
@@ -171,14 +170,29 @@ export function processor_recover_self(): void {
   processor_undo_claimed(pid);
   wake_flush();
   kick_ports();
+  forget_keepers(me().p_work);
+  free_runs(pid);
   for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
     const waiter = waiter_at(at);
-    const mine = word_load(at) == OWNER_LIVE && waiter.w_pid == pid;
-    if (mine && (waiter.w_kind & WAITER_ASYNC) == 0) settle_waiter(waiter);
+    if (word_load(at) != OWNER_LIVE) continue;
+    const blocked = (waiter.w_kind & WAITER_ASYNC) == 0;
+    if (waiter.w_pid == pid && blocked) {
+      settle_waiter(waiter);
+      continue;
+    }
+    if (waiter.w_hander != pid) continue;
+    // Completed by the trap that failed, and perhaps not told.
+    waiter_orphan(waiter, pid);
+    if (blocked) waiter_look(waiter);
+    else word_store(p_rescan_at(waiter.w_pid), 1);
   }
   sweep_kmsgs(pid, false, true);
   sweep_elements(pid, true);
   settle_posts(pid);
+  for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
+    const task = changetype<IpcSpace>(at);
+    if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, pid);
+  }
 }
 
 function processor_settle(pid: u32, gone: bool): void {
@@ -199,7 +213,8 @@ function kick_ports(): void {
     const port = port_at(at);
     const owner = word_load(at);
     if (owner != OWNER_LIVE && (owner & 0xff00) != OWNER_WORK) continue;
-    if (imq_inbox_head(port) == 0 && port.imq_first == 0 && port.io_dirty == 0) continue;
+    const idle = imq_inbox_head(port) == 0 && port.imq_first == 0 && port.io_dirty == 0;
+    if (idle && word_load(io_lock_at(at)) == 0) continue; // a lock holder may have the chain in its hand
     ip_lock(port);
     imq_drain(port);
     if (ip_active(port)) imq_kick_locked(port);
@@ -211,6 +226,7 @@ function kick_ports(): void {
 function inherit_work(pid: u32): void {
   const first = processor_at(pid).p_work;
   if (first == 0) return;
+  forget_keepers(first);
   let last: usize = first;
   while (load<u32>(last, 4) != 0) last = load<u32>(last, 4);
   journal_set(last + 4, me().p_work);
@@ -219,52 +235,12 @@ function inherit_work(pid: u32): void {
   journal_commit();
 }
 
-/** Ends the waiters of the dead; makes those look whom it may have completed without a wake-up. */
-function settle_waiters(pid: u32): void {
-  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
-    if (word_load(at) != OWNER_LIVE) continue;
-    const waiter = waiter_at(at);
-    if (waiter.w_pid == pid) {
-      settle_waiter(waiter);
-      continue;
-    }
-    if (waiter.w_hander == pid) waiter.w_hander = 0;
-    if (waiter.w_kind & WAITER_ASYNC) word_store(p_rescan_at(waiter.w_pid), 1);
-    else waiter_look(waiter);
+/** Kmsgs that were to go back to a hand that is no more are destroyed like the others. */
+function forget_keepers(first: u32): void {
+  for (let at = first; at != 0; at = load<u32>(at, 4)) {
+    const zone = zone_of(at);
+    if (zone >= ZONE_KMSG_SMALL && zone <= ZONE_KMSG_LARGE) kmsg_at(at).ikm_types &= ~IKM_KEEP;
   }
-}
-
-function settle_waiter(waiter: Waiter): void {
-  const kmsg = end_wait(waiter);
-  waiter.z_owner = my_pid();
-  zone_free(ZONE_WAITER, changetype<usize>(waiter));
-  if (kmsg == 0) return;
-  kmsg_at(kmsg).z_owner = my_pid();
-  ipc_kmsg_destroy(kmsg_at(kmsg));
-  reap_run();
-}
-
-/** Unlinks a waiter of the dead. Returns: a kmsg that it leaves, or 0. */
-function end_wait(waiter: Waiter): u32 {
-  if (zone_of(waiter.w_object) == ZONE_PSET) {
-    const pset = pset_at(waiter.w_object);
-    ips_lock(pset);
-    if (waiter.w_state == WAITER_LINKED) ipc_pset_unwait(pset, waiter);
-    ips_unlock(pset);
-    return 0;
-  }
-  const port = port_at(waiter.w_object);
-  const sends = (waiter.w_kind & WAITER_SEND) != 0;
-  ip_lock(port);
-  const linked = waiter.w_state == WAITER_LINKED;
-  let kmsg = waiter.w_kmsg;
-  if (linked && sends) imq_unwait_send(port, waiter);
-  else if (linked) imq_unwait_receive(port, waiter);
-  else if (sends)
-    kmsg = 0; // its message was queued
-  else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter)) kmsg = 0;
-  ip_unlock(port);
-  return kmsg;
 }
 
 /** Frees runs that the dead had claimed but not yet entered in their kmsg. */
@@ -325,7 +301,8 @@ function rouse_sets(): void {
 function settle_posts(pid: u32): void {
   for (let other: u32 = 1; other < PROCESSOR_MAX; other++) {
     if (other == pid || word_load(p_state_at(other)) == PROCESSOR_FREE) continue;
-    if (word_swap(p_bell_at(other), BELL_RUNG) == BELL_ARMED) word_wake(p_bell_at(other), 1);
+    word_swap(p_bell_at(other), BELL_RUNG);
+    word_wake(p_bell_at(other), 1); // whatever it was: the dead may have swapped and not notified
   }
 }
 
@@ -343,7 +320,7 @@ function settle_tasks(pid: u32): void {
     if (word_load(at) != OWNER_LIVE) continue;
     const task = changetype<IpcSpace>(at);
     const ran = task_detach(task, pid);
-    if ((ran && !task_runs(task)) || task.is_active == 0) task_terminate(task);
+    if ((ran && !task_runs(task)) || task.is_active == 0) task_terminate(task, pid);
   }
 }
 

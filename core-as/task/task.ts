@@ -5,8 +5,8 @@ import { frame_owner_at, FRAME_SPACE, frames_count } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { h_serial_at, header } from "../kern/memory_map";
 import { my_pid } from "../kern/processor";
-import { element_clear, OWNER_LIVE, zone_alloc, zone_free, zone_has, ZONE_TASK } from "../kern/zone";
-import { word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
+import { OWNER_LIVE, zone_alloc, zone_free, zone_has, ZONE_TASK } from "../kern/zone";
+import { bytes_fill, word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { entry_at, ie_gen } from "../ipc/ipc_entry";
 import { CHARGE_SERIAL, IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
@@ -17,10 +17,10 @@ import { ip_lock, ip_unlock, ipc_port_adopt, ipc_port_alloc, port_at } from "../
 import { ipc_port_destroy_locked, reap_run } from "../ipc/ipc_reap";
 import { ipc_right_destroy } from "../ipc/ipc_right";
 import { ipc_right_copyout } from "../ipc/ipc_right_copy";
-import { IpcSpace, IS_BYTES, is_each, is_entry, is_lock, is_unlock } from "../ipc/ipc_space";
+import { IS_BYTES, IS_CLEAR, IpcSpace, is_each, is_entry, is_lock, is_unlock } from "../ipc/ipc_space";
 import { name_make } from "../abi/port";
 
-/** The space is being emptied, or is empty and waits for its last processor to leave. */
+/** The space is being emptied by the processor whose number is in the next byte, or is empty and waits for its last processor to leave. */
 export const TASK_TERMINATING: u32 = 1;
 export const TASK_EMPTY: u32 = 2;
 
@@ -83,7 +83,11 @@ export function task_from(handle: u32): IpcSpace | null {
 export function task_create(parent: IpcSpace | null, quota_ports: u32, quota_kmsg_bytes: u32): IpcSpace | null {
   const address = zone_alloc(ZONE_TASK);
   if (address == 0) return null;
-  element_clear(ZONE_TASK, address);
+  const task = changetype<IpcSpace>(address);
+  is_lock(task); // the lock word is left alone: somebody may still hold it for the task that this was
+  bytes_fill(address + IS_CLEAR, 0, 256 - IS_CLEAR);
+  task.is_dirty = 0;
+  is_unlock(task);
   const self = ipc_port_alloc();
   if (!self) {
     zone_free(ZONE_TASK, address);
@@ -91,7 +95,6 @@ export function task_create(parent: IpcSpace | null, quota_ports: u32, quota_kms
   }
   imq_close(self);
   self._io_bits = IO_ACTIVE | IO_PORT | IO_KERNEL;
-  const task = changetype<IpcSpace>(address);
   const tail = task_tail(task);
   task._is_active = 1;
   task._is_cursor = 1;
@@ -141,17 +144,25 @@ export function task_runs(task: IpcSpace): bool {
 
 /**
  * Terminates a task: every right is released as by mach_port_destroy, then, when no processor runs the task, its memory is
- * freed. May be called again, by anybody, to continue what another left.
+ * freed.
  *
- * Conditions: in a trap, nothing locked, nothing in the journal.
+ * Conditions: in a trap, nothing locked, nothing in the journal. `heir_of`: a processor whose half-done terminations are
+ *             continued, or 0.
+ * Races:      one processor empties a task, the one whose number is in t_state.
  */
-export function task_terminate(task: IpcSpace): void {
+export function task_terminate(task: IpcSpace, heir_of: u32): void {
   const tail = task_tail(task);
+  const mine = TASK_TERMINATING | (my_pid() << 8);
   is_lock(task);
-  task._is_active = 0;
-  if (tail.t_state == 0) tail.t_state = TASK_TERMINATING;
+  const state = tail.t_state;
+  let empties = false;
+  if (task.z_owner == OWNER_LIVE) {
+    task._is_active = 0;
+    empties = state == 0 || state == mine || (heir_of != 0 && state == (TASK_TERMINATING | (heir_of << 8)));
+    if (empties) tail.t_state = mine;
+  }
   is_unlock(task);
-  if (tail.t_state == TASK_TERMINATING) {
+  if (empties) {
     task_empty(task);
     task_drop_ports(task);
     reap_run();
@@ -163,8 +174,11 @@ export function task_terminate(task: IpcSpace): void {
 /** Frees an empty task that nobody runs; one of those who try. */
 function task_free(task: IpcSpace): void {
   const address = changetype<usize>(task);
-  if (task_runs(task) || task_tail(task).t_state != TASK_EMPTY) return;
-  if (word_cas(address, OWNER_LIVE, my_pid()) != OWNER_LIVE) return; // [S25] one winner
+  is_lock(task);
+  const free = !task_runs(task) && task_tail(task).t_state == TASK_EMPTY && word_load(address) == OWNER_LIVE;
+  if (free) word_cas(address, OWNER_LIVE, my_pid()); // [S25] under the lock: one winner
+  is_unlock(task);
+  if (!free) return;
   const owner = <u32>address | FRAME_SPACE;
   const limit = frames_count();
   for (let frame = header().h_first_frame; frame < limit; frame++) {
@@ -216,7 +230,7 @@ export function task_self_name(task: IpcSpace): u32 {
   const kmsg = ipc_kmsg_alloc(24, 0);
   if (!kmsg) return 0;
   is_lock(task);
-  const name = task_copy_right(task, kmsg, task_tail(task).t_self);
+  const name = task.is_active == 0 ? 0 : task_copy_right(task, kmsg, task_tail(task).t_self);
   is_unlock(task);
   ipc_kmsg_destroy(kmsg);
   return name;

@@ -51,7 +51,7 @@ import {
   ipc_kmsg_count_destination,
   ipc_kmsg_enter_transit,
 } from "../ipc/ipc_kmsg_copyin";
-import { ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
+import { ikm_working, ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { imq_push, imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "../ipc/ipc_mqueue";
 import { port_at } from "../ipc/ipc_port";
 import { IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
@@ -162,7 +162,7 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
   is_lock(task);
   const code = copyin(task, kmsg);
   if (code != MACH_MSG_SUCCESS) {
-    kmsg.z_owner = OWNER_HELD | my_pid();
+    if (!ikm_working(kmsg)) kmsg.z_owner = OWNER_HELD | my_pid();
     return code;
   }
   // space locked; every right is in the kmsg
@@ -221,6 +221,11 @@ function destroy(task: IpcSpace, kmsg: IpcKmsg): u32 {
 /** Gives the message back to its sender: out 0 kmsg, 1 bytes, 2 size. */
 export function pseudo(task: IpcSpace, kmsg: IpcKmsg, code: u32): u32 {
   const trouble = ipc_kmsg_copyout_pseudo(task, kmsg);
+  if (ikm_working(kmsg)) {
+    out_set(0, 0);
+    out_set(2, 0);
+    return code | trouble;
+  }
   kmsg.z_owner = OWNER_HELD | my_pid();
   out_set(0, <u32>changetype<usize>(kmsg));
   out_set(1, kmsg.ikm_bytes);

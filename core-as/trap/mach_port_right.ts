@@ -49,7 +49,7 @@ import {
   IpcRequest,
   request_at,
 } from "../ipc/ipc_notify";
-import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { ip_active, IP_DEAD, ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import { reap_push } from "../ipc/ipc_reap";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import { ipc_copyin_type, ipc_right_copyin, ipc_right_copyin_check, ipc_right_copyout } from "../ipc/ipc_right_copy";
@@ -203,11 +203,18 @@ function request_arm(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32
   if (notify != MACH_PORT_NULL) {
     const from = ipc_right_lookup(space, notify);
     if (from) ipc_right_copyin(space, notify, from, disposition, carrier_slot(kmsg));
+    if (kmsg.ikm_local == IP_DEAD) {
+      kmsg._ikm_local = 0; // it died since it was looked at
+      ipc_kmsg_free(kmsg);
+      ipc_kmsg_free(message);
+      zone_free(ZONE_REQUEST, changetype<usize>(request));
+      return KERN_INVALID_CAPABILITY;
+    }
   }
   // The slot holds the new right, and after the exchange the previous one.
   const entry = ipc_right_lookup(space, name);
   if (entry) {
-    if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(entry, name, kmsg, changetype<usize>(request), message);
+    if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(space, entry, name, kmsg, changetype<usize>(request), message);
     else arm_port(port_at(entry.ie_object), id, sync, kmsg);
   }
   // What was not used is still in this processor's hand, as the carrier is.
@@ -233,20 +240,27 @@ function arm_port(port: IpcPort, id: u32, sync: u32, kmsg: IpcKmsg): void {
   ip_unlock(port);
 }
 
-function arm_dead_name(entry: IpcEntry, name: u32, kmsg: IpcKmsg, address: usize, message: IpcKmsg): void {
+function arm_dead_name(
+  space: IpcSpace,
+  entry: IpcEntry,
+  name: u32,
+  kmsg: IpcKmsg,
+  address: usize,
+  message: IpcKmsg,
+): void {
   const notify = kmsg.ikm_local;
   if (ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME) {
-    // A149: told at once; the name gains the notification's reference.
-    kmsg.ikm_local = 0;
-    const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
-    entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
-    store<u32>(<usize>message.ikm_bytes, name, 32);
-    ipc_notify_post(message, notify);
-    journal_commit();
+    tell_dead_name(entry, name, kmsg, message);
     return;
   }
   const port = port_at(entry.ie_object);
   ip_lock(port);
+  if (!ip_active(port)) {
+    ip_unlock(port);
+    ipc_right_lookup(space, name); // it died since it was looked at: a dead name now
+    tell_dead_name(entry, name, kmsg, message);
+    return;
+  }
   if (entry.ie_request != 0) {
     const armed = request_at(entry.ie_request);
     kmsg.ikm_local = armed.rq_notify;
@@ -259,6 +273,18 @@ function arm_dead_name(entry: IpcEntry, name: u32, kmsg: IpcKmsg, address: usize
   }
   journal_commit();
   ip_unlock(port);
+}
+
+/** A149: told at once; the name gains the notification's reference. With no right to tell it with, nothing. */
+function tell_dead_name(entry: IpcEntry, name: u32, kmsg: IpcKmsg, message: IpcKmsg): void {
+  const notify = kmsg.ikm_local;
+  if (notify == 0) return;
+  kmsg.ikm_local = 0;
+  const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
+  entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
+  store<u32>(<usize>message.ikm_bytes, name, 32);
+  ipc_notify_post(message, notify);
+  journal_commit();
 }
 
 /** Takes an armed request away without a word; its right is in the carrier. */

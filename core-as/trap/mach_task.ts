@@ -72,7 +72,7 @@ export function task_terminate(handle: u32): u32 {
   const task = task_from(handle);
   if (!task) return trap_leave(KERN_INVALID_TASK);
   task_detach(task, my_pid());
-  terminate(task);
+  terminate(task, 0);
   return trap_leave(KERN_SUCCESS);
 }
 

@@ -38,6 +38,8 @@ export class Violation extends Error {}
 export interface Bounds {
   readonly preemptions: number;
   readonly deaths: number;
+  /** Who may die, if not everybody. */
+  readonly mortal?: string;
 }
 
 export interface Result {
@@ -155,13 +157,14 @@ class Schedule {
     const current = this.#current;
     const runs = current !== null && !current.ended && !current.dead;
     const goesOn = runs && current.wait === null;
-    const mayDie = runs && this.#deaths < this.#bounds.deaths;
-    if (goesOn && !mayDie && (current.plain || this.#preemptions === this.#bounds.preemptions)) {
+    const { preemptions, deaths, mortal } = this.#bounds;
+    const mayDie = runs && this.#deaths < deaths && (mortal === undefined || current.name === mortal);
+    if (goesOn && !mayDie && (current.plain || this.#preemptions === preemptions)) {
       this.#run(current);
       return true;
     }
     const options: Thread[] = goesOn ? [current] : [];
-    const mayLeave = !goesOn || (!current.plain && this.#preemptions < this.#bounds.preemptions);
+    const mayLeave = !goesOn || (!current.plain && this.#preemptions < preemptions);
     if (mayLeave) {
       for (const other of this.#threads) if (other !== options[0] && isEnabled(other)) options.push(other);
     }

@@ -116,8 +116,18 @@ export function* ipc_pset_remove_all(me: Processor, port: Port): Run {
   for (const link of port.links) {
     const { pset } = link;
     yield* lock_acquire(me, pset.lock);
-    journal_set(me, port, "links", port.links.filter((other) => other !== link));
-    journal_set(me, pset, "links", pset.links.filter((other) => other !== link));
+    journal_set(
+      me,
+      port,
+      "links",
+      port.links.filter((other) => other !== link),
+    );
+    journal_set(
+      me,
+      pset,
+      "links",
+      pset.links.filter((other) => other !== link),
+    );
     yield PLAIN;
     if (link.ready) ipc_pset_idle(me, pset, link);
     yield PLAIN;
@@ -158,8 +168,10 @@ function* receive_member(me: Processor, pset: Pset, link: Link): Run<number> {
   const kmsg = yield* imq_peek(me, port);
   if (kmsg) yield* imq_dequeue(me, port, kmsg);
   const other = yield* ipc_pset_rotate(me, pset, link, port);
-  yield* wake_and_unlock(me, pset, other);
+  const late = me.world.mutant === "a set's waiter woken after unlock";
+  yield* wake_and_unlock(me, pset, late ? null : other);
   yield* ip_unlock(me, port);
+  if (late && other) yield* waiter_wake(me, ...other);
   if (!kmsg) return RETRY;
   yield* ipc_receive_finish(me, kmsg.id);
   return MACH_MSG_SUCCESS;

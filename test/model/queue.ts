@@ -73,7 +73,7 @@ function cas(port: Port, before: number, after: number): boolean {
   return true;
 }
 
-export function* imq_push(me: Processor, port: Port, kmsg: Kmsg): Run<number> {
+export function* imq_push(port: Port, kmsg: Kmsg): Run<number> {
   while (true) {
     yield ATOMIC;
     const box = port.inbox;
@@ -307,7 +307,7 @@ export function* imq_arm(me: Processor, port: Port): Run<boolean> {
   while (true) {
     yield ATOMIC;
     const box = port.inbox;
-    if (box_head(box) !== 0 && me.world.mutant !== "armed beside a message") return false;
+    if (box_head(box) !== 0) return me.world.mutant === "armed beside a message";
     if (box & IMQ_KICK) return true;
     yield ATOMIC;
     if (cas(port, box, box | IMQ_KICK)) return true;
@@ -336,7 +336,7 @@ export function* imq_wait_send(me: Processor, port: Port, waiter: Waiter, kmsg: 
     const box = port.inbox;
     if (box & IMQ_CLOSED) return PUSH_CLOSED;
     if (box_count(box) < box_qlimit(box) && (box & IMQ_BLOCKED) === 0) {
-      const outcome = yield* imq_push(me, port, kmsg);
+      const outcome = yield* imq_push(port, kmsg);
       if (outcome !== PUSH_FULL) return outcome;
       continue;
     }

@@ -153,8 +153,10 @@ function* sweep_kmsgs(me: Processor, dead: Processor): Run {
 /** `dies`: with the port that it is queued at. Otherwise only a message that nobody else can have may end. */
 function destroy(kmsg: Kmsg, dies: boolean): void {
   const { place } = kmsg;
-  if (place === "received" || place === "destroyed") throw new Violation(`message ${kmsg.id} is destroyed, but was ${place}`);
-  if (!dies && (place === "queue" || place === "waiter")) throw new Violation(`message ${kmsg.id} is lost: destroyed in the ${place}`);
+  if (place === "received" || place === "destroyed")
+    throw new Violation(`message ${kmsg.id} is destroyed, but was ${place}`);
+  if (!dies && (place === "queue" || place === "waiter"))
+    throw new Violation(`message ${kmsg.id} is lost: destroyed in the ${place}`);
   kmsg.owner = OWNER_FREE;
   kmsg.place = "destroyed";
 }

@@ -1,7 +1,16 @@
 // The scenarios, and what must hold when everybody ended or waits for ever.
 
 import { type Bounds, type Model, type Participant, type Run, Violation } from "./explore.ts";
-import { isFree, type Mutant, OWNER_LIVE, type Port, type Processor, processor_stopped, type Pset, type Waiter, World } from "./machine.ts";
+import {
+  isFree,
+  type Mutant,
+  OWNER_LIVE,
+  type Port,
+  type Processor,
+  processor_stopped,
+  type Pset,
+  World,
+} from "./machine.ts";
 import { pset_alloc, receive_set } from "./pset.ts";
 import {
   box_count,
@@ -54,7 +63,7 @@ export interface Scenario {
 
 function* send(me: Processor, port: Port, deadline = false): Run {
   const kmsg = me.world.kmsg_alloc(me);
-  const outcome = yield* imq_push(me, port, kmsg);
+  const outcome = yield* imq_push(port, kmsg);
   if (outcome === PUSH_KICK) yield* imq_recheck(me, port);
   if (outcome === PUSH_CLOSED) moved(kmsg, "sender", "destroyed");
   if (outcome !== PUSH_FULL) return;
@@ -63,17 +72,13 @@ function* send(me: Processor, port: Port, deadline = false): Run {
   const waits = yield* imq_wait_send(me, port, waiter, kmsg);
   yield* ip_unlock(me, port);
   if (waits === PUSH_FULL) {
-    const code = yield* sleep_send(me, port, waiter, deadline);
+    const code = yield* sleep_linked(me, port, waiter, deadline);
     if (code === TIMED_OUT) moved(kmsg, "sender", "returned");
     return;
   }
   waiter_free(me, waiter);
   if (waits === PUSH_KICK) yield* imq_recheck(me, port);
   if (waits !== PUSH_DONE && waits !== PUSH_KICK) moved(kmsg, "sender", "destroyed");
-}
-
-function sleep_send(me: Processor, port: Port, waiter: Waiter, deadline: boolean): Run<number> {
-  return sleep_linked(me, port, waiter, deadline);
 }
 
 function* receive(me: Processor, port: Port, { deadline = false, async = false } = {}): Run<number> {
@@ -98,28 +103,24 @@ function* receive(me: Processor, port: Port, { deadline = false, async = false }
   }
 }
 
-const sends =
-  (ports: readonly Port[], deadline = false): Script =>
+const sends = (ports: readonly Port[], deadline = false): Script =>
   function* (me) {
     for (const port of ports) yield* send(me, port, deadline);
   };
 
-const receives =
-  (port: Port, messages = 1, deadline = false): Script =>
+const receives = (port: Port, messages = 1, deadline = false): Script =>
   function* (me) {
     for (let taken = 0; taken < messages; taken++) yield* receive(me, port, { deadline });
   };
 
-const receives_async =
-  (ports: readonly Port[]): Script =>
+const receives_async = (ports: readonly Port[]): Script =>
   function* (me) {
     let pending = 0;
     for (const port of ports) if ((yield* receive(me, port, { async: true })) === IN_PROGRESS) pending++;
     yield* event_loop(me, pending);
   };
 
-const receives_set =
-  (pset: Pset, messages: number, deadline = false): Script =>
+const receives_set = (pset: Pset, messages: number, deadline = false): Script =>
   function* (me) {
     for (let taken = 0; taken < messages; taken++) yield* receive_set(me, pset, deadline);
   };
@@ -171,7 +172,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "a hand-over against the receiver's deadline",
-    bounds: [LIVE_3, DEATH_1, DEATHS_0],
+    bounds: [LIVE_3, DEATH_1, { preemptions: 2, deaths: 1, mortal: "S" }, DEATHS_0],
     build(world, add) {
       const port = port_alloc(world, "P", 5);
       add("R", receives(port, 1, true));
@@ -220,7 +221,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "sends to a member and two receivers of the set, one with a deadline",
-    bounds: [LIVE_2, DEATH_0],
+    bounds: [LIVE_2, DEATH_0, { preemptions: 1, deaths: 1, mortal: "R2" }],
     build(world, add) {
       const port = port_alloc(world, "P", 5);
       const pset = pset_alloc(world, [port], IMQ_KICK);
@@ -231,7 +232,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "an event loop that waits on two ports",
-    bounds: [LIVE_2, DEATH_1],
+    bounds: [LIVE_2, DEATH_1, { preemptions: 2, deaths: 1, mortal: "S" }],
     build(world, add) {
       const ports = [port_alloc(world, "P", 5), port_alloc(world, "Q", 5)] as const;
       add("A", receives_async(ports));
@@ -293,7 +294,9 @@ function check(world: World, waiting: ReadonlySet<number>): void {
     if (waiter.state !== WAITER_LINKED) throw new Violation("a waiter is neither linked nor done");
   }
   for (const { id, place } of world.kmsgs) {
-    const waits = world.waiters.some(({ owner, state, sends, kmsg }) => owner === OWNER_LIVE && state === WAITER_LINKED && sends && kmsg === id);
+    const waits = world.waiters.some(
+      ({ owner, state, sends, kmsg }) => owner === OWNER_LIVE && state === WAITER_LINKED && sends && kmsg === id,
+    );
     if (place === "waiter" || place === "hand" || (place === "sender" && !waits)) {
       throw new Violation(`message ${id} got stuck with its ${place}`);
     }
@@ -309,7 +312,8 @@ function check_port(world: World, port: Port): void {
   for (let at = box_head(inbox); at !== 0; at = world.kmsg(at).next) fresh.unshift(at);
   queued.push(...fresh);
   for (const id of queued) {
-    if (world.kmsg(id).place !== "queue") throw new Violation(`message ${id} is queued, but was ${world.kmsg(id).place}`);
+    if (world.kmsg(id).place !== "queue")
+      throw new Violation(`message ${id} is queued, but was ${world.kmsg(id).place}`);
   }
   for (const id of order) {
     if (world.kmsg(id).place === "queue" && !queued.includes(id)) throw new Violation(`message ${id} is lost`);
@@ -317,10 +321,12 @@ function check_port(world: World, port: Port): void {
   const numbers = order.map((id) => world.kmsg(id)).filter(({ place }) => place === "received");
   for (let at = 1; at < numbers.length; at++) {
     const [before, after] = [numbers[at - 1], numbers[at]];
-    if (before && after && before.seqno >= after.seqno) throw new Violation(`message ${after.id} overtook ${before.id}`);
+    if (before && after && before.seqno >= after.seqno)
+      throw new Violation(`message ${after.id} overtook ${before.id}`);
   }
   if (!active) {
-    if (queued.length + senders.length + receivers.length > 0) throw new Violation("a dead port has messages or waiters");
+    if (queued.length + senders.length + receivers.length > 0)
+      throw new Violation("a dead port has messages or waiters");
     return;
   }
   if (box_count(inbox) !== queued.length) throw new Violation(`msgcount is ${box_count(inbox)} of ${queued.length}`);
@@ -330,12 +336,14 @@ function check_port(world: World, port: Port): void {
   if (queued.length > 0 && receivers.length > 0) throw new Violation("a receiver sleeps beside a message");
   if (queued.length < box_qlimit(inbox) && senders.length > 0) throw new Violation("a sender sleeps beside room");
   if (queued.length === 0 && inbox & IMQ_BLOCKED) throw new Violation("an empty queue is closed to senders");
-  if (queued.length > 0 && port.links.some(({ ready }) => !ready)) throw new Violation("a set does not know of a message");
+  if (queued.length > 0 && port.links.some(({ ready }) => !ready))
+    throw new Violation("a set does not know of a message");
 }
 
 function check_pset(pset: Pset): void {
   if (pset.lock.word !== 0) throw new Violation(`the set is locked by ${pset.lock.word}`);
-  if (pset.ready.length > 0 && pset.waiters.length > 0) throw new Violation("a receiver of the set sleeps beside a ready member");
+  if (pset.ready.length > 0 && pset.waiters.length > 0)
+    throw new Violation("a receiver of the set sleeps beside a ready member");
   for (const link of pset.links) {
     if (link.ready !== pset.ready.includes(link)) throw new Violation("a link and its set's ring disagree");
   }

@@ -65,7 +65,17 @@ export function waiter_alloc(me: Processor, { port, pset, sends = false, async =
     generation: 0,
   };
   if (!spare) me.world.waiters.push(waiter);
-  const fresh = { owner: me.pid, word: WORD_AWAKE, state: 0, kmsg: 0, code: 0, hander: 0, completed: null, sends, async };
+  const fresh = {
+    owner: me.pid,
+    word: WORD_AWAKE,
+    state: 0,
+    kmsg: 0,
+    code: 0,
+    hander: 0,
+    completed: null,
+    sends,
+    async,
+  };
   Object.assign(waiter, fresh, { port: port ?? null, pset: pset ?? null, generation: waiter.generation + 1 });
   return waiter;
 }
@@ -95,7 +105,8 @@ export function* waiter_wake(me: Processor, waiter: Waiter, generation: number):
     return;
   }
   yield ATOMIC;
-  if (waiter.generation !== generation || waiter.owner === OWNER_MAGAZINE) throw new Violation("wakes a waiter that is gone");
+  if (waiter.generation !== generation || waiter.owner === OWNER_MAGAZINE)
+    throw new Violation("wakes a waiter that is gone");
   const before = waiter.word;
   waiter.word = WORD_WOKEN;
   if (before !== WORD_SLEEPING) return;
@@ -177,7 +188,8 @@ export function* sleep_linked(me: Processor, port: Port, waiter: Waiter, deadlin
     if (end === SLEEP_WOKEN) break;
     yield* ip_lock(me, port);
     const linked = waiter.state === WAITER_LINKED;
-    if (linked && end !== SLEEP_LOOK) yield* waiter.sends ? imq_unwait_send(me, port, waiter) : imq_unwait_receive(me, port, waiter);
+    if (linked && end !== SLEEP_LOOK)
+      yield* waiter.sends ? imq_unwait_send(me, port, waiter) : imq_unwait_receive(me, port, waiter);
     yield* ip_unlock(me, port);
     if (linked && end === SLEEP_LOOK) continue;
     if (linked) {
