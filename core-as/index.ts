@@ -13,7 +13,6 @@ export {
   processor_drain,
   mach_msg_cancel,
 } from "./trap/kernel";
-export { kernel_check } from "./trap/kernel_check";
 export {
   mach_msg_prepare,
   mach_msg_release,

@@ -39,6 +39,7 @@ interface HotTraps {
 interface ColdTraps {
   kernel_boot(maximumPages: number, hash: number): number;
   kernel_terminate(): number;
+  /** All invariants; debug builds only. Returns 0 or a site. */
   kernel_check(): number;
   zone_count(zone: number): number;
   frames_used(): number;

@@ -260,7 +260,7 @@ export class Processor {
   /** Measures how many steps a spin of 50 us takes here; a window's main thread never spins. */
   #calibrate(record: number): void {
     let steps = 0;
-    if (this.canBlock) {
+    if (this.canBlock && platform.canSpin) {
       let tried = 1024;
       let took = 0;
       for (;;) {

@@ -30,7 +30,8 @@ async function kernel(target) {
   rmSync(join(root, stamp), { force: true });
   mkdirSync(join(root, dirname(outFile)), { recursive: true });
   const temporary = `build/${target}.${process.pid}.wasm`;
-  const { code, text: said } = await node([ASC, "--target", target, "--outFile", temporary]);
+  const entries = target === "release" ? [] : ["core-as/debug.ts"]; // added to those of asconfig.json
+  const { code, text: said } = await node([ASC, ...entries, "--target", target, "--outFile", temporary]);
   if (code !== 0) return `asc, target ${target}:\n${said}`;
   const inlined = target === "release" ? await inline(temporary) : undefined;
   if (inlined) return inlined;

@@ -1,9 +1,7 @@
-// `npm test`: the checks, the suites, the browser's smoke test. Arguments go to vitest and leave out the rest:
+// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, each bench once. Arguments go to vitest and leave out the rest:
 // `npm test -- test/spec/names.spec.ts` builds and runs that file.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { node, root } from "./lib/run.mjs";
+import { node } from "./lib/run.mjs";
 
 async function must(args) {
   const { code } = await node(args, { inherit: true });
@@ -18,6 +16,7 @@ if (chosen.length > 0) {
 } else {
   await must(["scripts/check.mjs"]);
   await must(vitest);
-  const browser = "test/browser/run.mjs";
-  if (existsSync(join(root, browser))) await must([browser]);
+  await must(["test/pack/run.mjs"]);
+  await must(["test/browser/run.mjs"]);
+  await must(["bench/run.mjs", "--quick"]); // small parameters: no bench rots
 }

@@ -19,7 +19,6 @@ import { kassert } from "../kern/panic";
 import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
 import {
-  spin_budget,
   spin_missed,
   spin_paid,
   waiter_at,
@@ -356,8 +355,7 @@ export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
  * Races: it looks at words that others guard; it is only a hint when to take the lock. It registers nothing, so that a sender pays
  *        nothing for it: to the sender it is a receiver that has not come yet.
  */
-export function imq_spin(port: IpcPort): void {
-  const budget = spin_budget();
+export function imq_spin(port: IpcPort, budget: u32): void {
   const inbox_at = imq_inbox_at(port);
   const first_at = changetype<usize>(port) + offsetof<IpcPort>("_imq_first");
   for (let turn: u32 = 0; turn < budget; turn++) {
@@ -369,5 +367,5 @@ export function imq_spin(port: IpcPort): void {
     }
     if (turn % SPIN_CHUNK == 0 && (word_load(first_at) != 0 || processor_must_leave())) return;
   }
-  if (budget != 0) spin_missed();
+  spin_missed();
 }

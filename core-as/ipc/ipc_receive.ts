@@ -143,9 +143,10 @@ function receive_port(
   if (mode & POLL) return leave_port(port, MACH_RCV_TIMED_OUT);
   if ((mode & WAIT_ASYNC) == 0) {
     if (!processor_can_wait()) return leave_port(port, MACH_IPC_WOULD_BLOCK);
-    if ((mode & SPUN) == 0 && load<u32>(ip_receivers_at(port)) == 0) {
+    const budget = (mode & SPUN) == 0 && load<u32>(ip_receivers_at(port)) == 0 ? spin_budget() : 0;
+    if (budget != 0) {
       ip_unlock(port);
-      imq_spin(port);
+      imq_spin(port, budget);
       return MACH_IPC_RETRY;
     }
   }

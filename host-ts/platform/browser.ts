@@ -27,6 +27,9 @@ const scope = globalThis as unknown as WorkerScope;
 /** Whether this thread may sleep: workers may; a window's main thread would stop the page. */
 export const canBlock: boolean = inDedicatedWorker;
 
+/** Whether another thread can run while this one spins. */
+export const canSpin: boolean = navigator.hardwareConcurrency > 1;
+
 /** Whether this thread could have been spawned. */
 export const isWorker: boolean = inWorker;
 

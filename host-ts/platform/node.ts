@@ -1,6 +1,7 @@
 // Node, and Deno and Bun as far as they are Node: worker threads, files, timers.
 
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { setImmediate, setInterval, setTimeout } from "node:timers";
 import {
   getEnvironmentData,
@@ -27,6 +28,9 @@ import {
 
 /** Every thread of these runtimes may sleep in a Wasm wait. */
 export const canBlock = true;
+
+/** Whether another thread can run while this one spins: the cores that the process may use, its affinity included. */
+export const canSpin: boolean = availableParallelism() > 1;
 
 /** Null: memory can be shared with workers. */
 export const whyNotShared: string | null = null;

@@ -1,0 +1,3 @@
+// What the debug and model builds export besides index.ts.
+
+export { kernel_check } from "./trap/kernel_check";
