@@ -45,8 +45,8 @@ interface ColdTraps {
   frames_used(): number;
   processor_attach(flags: number): number;
   processor_detach(): number;
-  processor_condemn(pid: number): number;
-  processor_gone(pid: number): number;
+  processor_condemn(pid: number, generation: number): number;
+  processor_gone(pid: number, generation: number): number;
   processor_spin(steps: number): number;
   task_create(parent: number, ports: number, kmsgBytes: number): number;
   task_attach(task: number): number;

@@ -156,6 +156,7 @@ export function processor_claim(pid: u32): u32 {
   const state_at = p_state_at(pid);
   const state = word_load(state_at);
   const kind = state & 0xff;
+  if (kind == PROCESSOR_DEAD && pid == my_pid()) return 0; // the dead do not bury themselves
   if (kind == PROCESSOR_DEAD || kind == PROCESSOR_FAULTED) {
     const claim = PROCESSOR_RECOVERING | (my_pid() << 8) | (kind << 16);
     return word_cas(state_at, state, claim) == state ? kind : 0; // [S8]

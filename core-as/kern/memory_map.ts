@@ -49,6 +49,9 @@ export class Header {
   /** The privilege to lock two ports and to change `ip_destination`. Lock, rank 3. */
   h_ip_transit: u32;
   h_ip_transit_dirty: u32;
+  /** The privilege to bury a processor. Lock, rank 0. */
+  h_burial: u32;
+  h_burial_dirty: u32;
   /** Slab at which the next search of each zone begins. Hints. */
   h_zone_cursor: u32;
 }
@@ -76,6 +79,10 @@ export function h_serial_at(): usize {
 
 export function h_ip_transit_at(): usize {
   return HEADER + offsetof<Header>("h_ip_transit");
+}
+
+export function h_burial_at(): usize {
+  return HEADER + offsetof<Header>("h_burial");
 }
 
 export function h_zone_cursor_at(zone: u32): usize {

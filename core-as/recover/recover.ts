@@ -8,8 +8,8 @@ import { settle_waiter, settle_waiters } from "./recover_waiters";
 import { io_lock_at } from "../ipc/ipc_object";
 import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
-import { processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
-import { header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
+import { lock_acquire, lock_release, processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
+import { h_burial_at, header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
 import {
   BELL_RUNG,
   PROCESSOR_DEAD,
@@ -69,36 +69,44 @@ const STOP_GONE: u32 = 2;
 /**
  * Condemns a processor: from now on it cannot enter the kernel.
  *
- * Conditions: in a trap, nothing locked.
+ * Conditions: in a trap, nothing locked. `generation`: the claim of the record that is meant.
  * Returns:    KERN_SUCCESS: it was in user code and is buried, but for the memory that its JavaScript can still reach; KERN_FAILURE: it
  *             is in the kernel, and dies at its next wait or exit; KERN_INVALID_ARGUMENT: there is no such processor.
- * Races:      stop word before state word here, state word before stop word in the victim: one of the two sees the other.
+ * Races:      stop word before state word here, state word before stop word in the victim: one of the two sees the other. Burials
+ *             are one at a time (h_burial), so that who comes late finds the record free, or claimed anew with another number.
  */
-export function processor_condemn(pid: u32): u32 {
-  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
-  const state = word_load(p_state_at(pid)) & 0xff;
-  if (state == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
+export function processor_condemn(pid: u32, generation: u32): u32 {
+  if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
   word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
-  if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD) != PROCESSOR_USER && state != PROCESSOR_DEAD) {
-    wake_sleepers(pid);
-    return KERN_FAILURE;
-  }
-  processor_bury(pid, false);
-  return KERN_SUCCESS;
+  const before = word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
+  const buries = before == PROCESSOR_USER || before == PROCESSOR_DEAD;
+  if (buries) processor_bury(pid, false);
+  else wake_sleepers(pid);
+  lock_release(h_burial_at());
+  return buries ? KERN_SUCCESS : KERN_FAILURE;
 }
 
 /**
  * Buries a processor whose thread is proven gone.
  *
- * Conditions: in a trap, nothing locked. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such processor.
+ * Conditions: as processor_condemn. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such processor.
  */
-export function processor_gone(pid: u32): u32 {
-  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return KERN_INVALID_ARGUMENT;
-  if (word_load(p_state_at(pid)) == PROCESSOR_FREE) return KERN_INVALID_ARGUMENT;
+export function processor_gone(pid: u32, generation: u32): u32 {
+  if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
   word_store(p_stop_at(pid), STOP_GONE);
   processor_bury(pid, true);
   bury_inherited();
+  lock_release(h_burial_at());
   return KERN_SUCCESS;
+}
+
+/** Takes the privilege to bury, if the record is still that of the claim. */
+function burial_enter(pid: u32, generation: u32): bool {
+  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return false;
+  lock_acquire(h_burial_at());
+  if (word_load(p_state_at(pid)) != PROCESSOR_FREE && processor_at(pid).p_generation == generation) return true;
+  lock_release(h_burial_at());
+  return false;
 }
 
 /** Declares a processor dead whose thread is gone. [S4] Its thread writes no more; only other recoverers do. */
@@ -134,7 +142,6 @@ function processor_bury(pid: u32, gone: bool): void {
   if (gone) mark_dead(pid);
   let claim = processor_claim(pid);
   while (claim == 0) {
-    if (word_load(p_state_at(pid)) == PROCESSOR_FREE || word_load(p_stop_at(pid)) == 0) return;
     processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
     if (gone) mark_dead(pid);

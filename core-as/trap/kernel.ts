@@ -114,14 +114,14 @@ export function processor_detach(): u32 {
   return trap_leave(KERN_SUCCESS);
 }
 
-export function processor_condemn(pid: u32): u32 {
+export function processor_condemn(pid: u32, generation: u32): u32 {
   trap_enter_any();
-  return trap_leave(condemn(pid));
+  return trap_leave(condemn(pid, generation));
 }
 
-export function processor_gone(pid: u32): u32 {
+export function processor_gone(pid: u32, generation: u32): u32 {
   trap_enter_any();
-  return trap_leave(gone(pid));
+  return trap_leave(gone(pid, generation));
 }
 
 /** Turns of the spin loop, for the host to time. */

@@ -62,14 +62,14 @@ export function claimRecord(views: Views): Life {
 
 /** Ends the life of an agent that must not run any more; its thread may still. */
 export function condemn(core: Core, views: Views, { pid, generation }: Life): void {
-  if (Atomics.load(generationCell(views, pid), 0) >>> 0 === generation) core.processor_condemn(pid);
+  if (Atomics.load(generationCell(views, pid), 0) >>> 0 === generation) core.processor_condemn(pid, generation);
 }
 
 /** Buries an agent whose thread is proven gone, and its task, which it may not have attached to yet. */
 export function bury(core: Core, views: Views, { pid, generation, task }: Watch): void {
   if (Atomics.load(generationCell(views, pid), 0) >>> 0 !== generation) return;
-  core.processor_condemn(pid);
-  core.processor_gone(pid);
+  core.processor_condemn(pid, generation);
+  core.processor_gone(pid, generation);
   endTask(core, views, task);
 }
 
