@@ -4,7 +4,7 @@
 //
 // Every step is idempotent, and the claim on the dead processor passes on if its recoverer dies too.
 
-import { settle_waiter, settle_waiters } from "./recover_waiters";
+import { settle_waiters } from "./recover_waiters";
 import { io_lock_at } from "../ipc/ipc_object";
 import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
@@ -23,7 +23,6 @@ import {
   me,
   my_pid,
   p_bell_at,
-  p_rescan_at,
   p_state_at,
   p_stop_at,
   processor,
@@ -32,7 +31,7 @@ import {
   processor_can_wait,
 } from "../kern/processor";
 import { LOCK_NAP_NS, PROCESSOR_MAX } from "../kern/param";
-import { WAITER_ASYNC, waiter_at, waiter_look, waiter_orphan } from "../kern/waiter";
+import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
 import {
   element_release,
   OWNER_HELD,
@@ -140,16 +139,10 @@ function bury_inherited(): void {
 function processor_bury(pid: u32, gone: bool): void {
   // A claim of another is short (it undoes the transaction for a lock) or leads here too; who dies with one loses it.
   if (gone) mark_dead(pid);
-  let claim = processor_claim(pid);
-  while (claim == 0) {
+  while (processor_claim(pid) == 0) {
     processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
     if (gone) mark_dead(pid);
-    claim = processor_claim(pid);
-  }
-  if (claim == PROCESSOR_FAULTED && !gone) {
-    word_store(p_state_at(pid), PROCESSOR_FAULTED); // its thread lives, and finds the stop word when it comes back
-    return;
   }
   processor_settle(pid, gone);
   settle_tasks(pid);
@@ -179,21 +172,8 @@ export function processor_recover_self(): void {
   kick_ports();
   forget_keepers(me().p_work);
   free_runs(pid);
-  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
-    const waiter = waiter_at(at);
-    if (word_load(at) != OWNER_LIVE) continue;
-    const blocked = (waiter.w_kind & WAITER_ASYNC) == 0;
-    if (waiter.w_pid == pid && blocked) {
-      settle_waiter(waiter);
-      continue;
-    }
-    if (waiter.w_hander != pid) continue;
-    // Completed by the trap that failed, and perhaps not told.
-    waiter_orphan(waiter, pid);
-    if (blocked) waiter_look(waiter);
-    else word_store(p_rescan_at(waiter.w_pid), 1);
-  }
-  sweep_kmsgs(pid, false, true);
+  settle_waiters(pid, true);
+  sweep_kmsgs(pid, false);
   sweep_elements(pid, true);
   settle_posts(pid);
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
@@ -206,9 +186,9 @@ function processor_settle(pid: u32, gone: bool): void {
   processor_undo_claimed(pid);
   kick_ports();
   inherit_work(pid);
-  settle_waiters(pid);
+  settle_waiters(pid, false);
   free_runs(pid);
-  sweep_kmsgs(pid, gone, false);
+  sweep_kmsgs(pid, gone);
   if (gone) sweep_elements(pid, false);
   rouse_sets();
   settle_posts(pid);
@@ -266,7 +246,7 @@ function free_runs(pid: u32): void {
 }
 
 /** Destroys the kmsgs in the dead hand; notifications are posted. `gone`: those its JavaScript held too. */
-function sweep_kmsgs(pid: u32, gone: bool, self: bool): void {
+function sweep_kmsgs(pid: u32, gone: bool): void {
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
@@ -275,7 +255,7 @@ function sweep_kmsgs(pid: u32, gone: bool, self: bool): void {
       kmsg.z_owner = my_pid();
       if (kmsg.ikm_types & IKM_POST && kmsg.ikm_remote != 0) reap_post_hand(kmsg);
       else ipc_kmsg_destroy(kmsg);
-      if (!self) reap_run();
+      reap_run();
     }
   }
   reap_run();

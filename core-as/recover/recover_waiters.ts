@@ -32,22 +32,28 @@ import {
 import { OWNER_LIVE, ZONE_PSET, ZONE_WAITER, zone_free, zone_next, zone_of } from "../kern/zone";
 import { word_load, word_store, word_wait } from "../sync/atomics";
 
-/** Ends the waiters of the dead; makes those look whom it may have completed without a wake-up. */
-export function settle_waiters(pid: u32): void {
+/**
+ * Ends the waiters of the dead; makes those look whom it may have completed without a wake-up. `lives`: the processor recovers
+ * itself after a fault, and its event loop's waiters stay.
+ *
+ * Conditions: nothing locked, nothing in the journal; `pid` is claimed by the caller.
+ */
+export function settle_waiters(pid: u32, lives: bool): void {
   for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
     if (word_load(at) != OWNER_LIVE) continue;
     const waiter = waiter_at(at);
-    if (waiter.w_pid == pid) {
+    const blocked = (waiter.w_kind & WAITER_ASYNC) == 0;
+    if (waiter.w_pid == pid && (blocked || !lives)) {
       settle_waiter(waiter);
       continue;
     }
     waiter_orphan(waiter, pid);
-    if (waiter.w_kind & WAITER_ASYNC) word_store(p_rescan_at(waiter.w_pid), 1);
-    else waiter_look(waiter);
+    if (blocked) waiter_look(waiter);
+    else word_store(p_rescan_at(waiter.w_pid), 1);
   }
 }
 
-export function settle_waiter(waiter: Waiter): void {
+function settle_waiter(waiter: Waiter): void {
   const kmsg = end_wait(waiter);
   if (waiter.w_state == WAITER_DONE) await_wake(waiter);
   if (kmsg != 0) kmsg_at(kmsg).z_owner = my_pid();
