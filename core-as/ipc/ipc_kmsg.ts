@@ -104,15 +104,6 @@ export function kmsg_at(address: usize): IpcKmsg {
   return changetype<IpcKmsg>(address);
 }
 
-export function ikm_owner(kmsg: IpcKmsg): u32 {
-  return kmsg.z_owner;
-}
-
-/** Hands the kmsg on. Conditions: the kmsg is the caller's; outside a transaction. */
-export function ikm_set_owner(kmsg: IpcKmsg, owner: u32): void {
-  kmsg.z_owner = owner;
-}
-
 export function ikm_remote_type(kmsg: IpcKmsg): u32 {
   return kmsg.ikm_types & 0xff;
 }

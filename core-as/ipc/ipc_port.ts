@@ -6,7 +6,7 @@
 //
 // Invariants: ip_srights = entries with SEND + send rights in messages, but for the destination of a queued message that
 // was sent by COPY_SEND: its sender's right was held until it was in the queue, and the queue itself counts it from then on
-// (ip_has_senders). ip_sorights = entries, messages and armed requests that hold a send-once right.
+// (imq_has_sends). ip_sorights = entries, messages and armed requests that hold a send-once right.
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
 import { journal_commit, journal_set } from "../kern/journal";
@@ -221,11 +221,6 @@ export function ip_unlock(port: IpcPort): void {
   lock_open(lock_at);
   imq_recheck(port);
   lock_forget(lock_at);
-}
-
-/** Whether somebody can still send: a right somewhere, or a message on its way that was sent by one. */
-export function ip_has_senders(port: IpcPort, queued: bool): bool {
-  return port.ip_srights != 0 || queued;
 }
 
 /**

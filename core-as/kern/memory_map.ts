@@ -46,7 +46,7 @@ export class Header {
   h_frame_hint: u32;
   /** Serial number of the next task. Atomic. */
   h_serial: u32;
-  /** The privilege to lock two ports and to change `ip_destination`. Lock, rank 3. */
+  /** The privilege to change `ip_destination`. Lock, rank 3. */
   h_ip_transit: u32;
   h_ip_transit_dirty: u32;
   /** The privilege to bury a processor. Lock, rank 0. */

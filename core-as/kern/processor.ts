@@ -10,7 +10,7 @@
 //   FAULTED, DEAD -> RECOVERING -> USER or FREE
 
 import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
-import { BATCH_WORDS, HELD_MAX, JOURNAL_MAX, PROCESSOR_MAX } from "./param";
+import { BATCH_WORDS, HELD_MAX, JOURNAL_MAX } from "./param";
 import { now, processor } from "./env";
 import { h_terminated_at, PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
@@ -172,10 +172,6 @@ export function batch_set(index: u32, value: u32): void {
 
 export function batch_get(index: u32): u32 {
   return load<u32>(processor + P_BATCH + index * 4);
-}
-
-export function pid_valid(pid: u32): bool {
-  return pid > 0 && pid < PROCESSOR_MAX;
 }
 
 export const DEBUG_SITE_COPYIN_END: u32 = 1;

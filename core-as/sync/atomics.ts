@@ -62,11 +62,6 @@ export function bytes_fill(address: usize, value: u8, bytes: usize): void {
   memory.fill(address, value, bytes);
 }
 
-export function bytes_copy(target: usize, source: usize, bytes: usize): void {
-  memory_reach(max(target, source) + bytes);
-  memory.copy(target, source, bytes);
-}
-
 /** Makes this instance see memory up to `end`. */
 export function memory_reach(end: usize): void {
   if (<u32>memory.size() <= (end - 1) >>> 16) memory.grow(0);
