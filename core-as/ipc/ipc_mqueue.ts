@@ -13,6 +13,7 @@
 // (ip_unlock). A sender that dies between push and kick: recovery kicks every port that has KICK and messages.
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
+import { BARE_OWNER } from "../kern/bare";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_forget, lock_open, lock_try, processor_undo } from "../kern/lock";
 import { kassert } from "../kern/panic";
@@ -219,7 +220,7 @@ function imq_unlink(port: IpcPort, kmsg: IpcKmsg, owner: u32): void {
 
 /** Numbers the message, gives it its new owner and ends its destination right. Conditions: port locked, in a transaction. */
 function imq_take_rights(port: IpcPort, kmsg: IpcKmsg, owner: u32): void {
-  journal_set(changetype<usize>(kmsg), owner);
+  if (!BARE_OWNER) journal_set(changetype<usize>(kmsg), owner);
   if ((kmsg.ikm_types & IKM_NUMBERED) == 0) {
     kmsg.ikm_seqno = port.imq_seqno;
     port.imq_seqno = port.imq_seqno + 1;

@@ -6,6 +6,7 @@
 // Plain stores of a dead agent can be read by its undoer: engines stop WebAssembly at calls and loop heads, where program
 // order has been performed, and the state word that told of the death orders them (LOCKING.md).
 
+import { BARE_JOURNAL } from "./bare";
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
 import { me, P_JOURNAL, processor, processor_at } from "./processor";
@@ -17,6 +18,10 @@ import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
  * Conditions: the lock that guards the word is held.
  */
 export function journal_set(address: usize, value: u32): void {
+  if (BARE_JOURNAL) {
+    store<u32>(address, value);
+    return;
+  }
   const count = me().p_journal_count;
   kassert(count < JOURNAL_MAX, 0x0101);
   const entry = processor + P_JOURNAL + count * 8;
@@ -32,7 +37,7 @@ export function journal_set(address: usize, value: u32): void {
  * Conditions: all locks of the transaction are still held.
  */
 export function journal_commit(): void {
-  me().p_journal_count = 0;
+  if (!BARE_JOURNAL) me().p_journal_count = 0;
 }
 
 /**
