@@ -60,7 +60,8 @@ export class Processor {
   p_generation: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
-  _pad2: u32;
+  /** 1: a task's end waits for memory (task_resume). */
+  p_ending: u32;
   _pad3: u32;
 
   /** Stack of completed waiters. Atomic. On a line of its own: others write it. */
