@@ -9,7 +9,7 @@
 import { BARE_JOURNAL } from "./bare";
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
-import { me, P_JOURNAL, processor, processor_at } from "./processor";
+import { dawdle, me, P_JOURNAL, processor, processor_at } from "./processor";
 import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
 /**
@@ -28,6 +28,7 @@ export function journal_set(address: usize, value: u32): void {
   store<u32>(entry, <u32>address);
   store<u32>(entry, load<u32>(address), 4);
   me().p_journal_count = count + 1;
+  dawdle();
   store<u32>(address, value);
 }
 
@@ -59,6 +60,7 @@ export function journal_set_four(
     store<u32>(entry, <u32>d, 24);
     store<u32>(entry, load<u32>(d), 28);
     me().p_journal_count = count + 4; // all four are noted before the first is changed
+    dawdle();
   }
   store<u32>(a, a_value);
   store<u32>(b, b_value);
@@ -72,6 +74,7 @@ export function journal_set_four(
  * Conditions: all locks of the transaction are still held.
  */
 export function journal_commit(): void {
+  dawdle();
   if (!BARE_JOURNAL) me().p_journal_count = 0;
 }
 

@@ -25,7 +25,7 @@ import { BARE_OWNER } from "./bare";
 import { h_zone_cursor_at, header } from "./memory_map";
 import { kassert } from "./panic";
 import { MAGAZINE_BATCH, MAGAZINE_MAX, SLAB_BYTES, SLAB_FRAMES } from "./param";
-import { my_pid, P_MAGAZINES, processor } from "./processor";
+import { dawdle, my_pid, P_MAGAZINES, processor } from "./processor";
 
 export const ZONE_PORT: u32 = 0;
 export const ZONE_PSET: u32 = 1;
@@ -87,6 +87,7 @@ export function zone_alloc(zone: u32): usize {
   }
   store<u32>(magazine, load<u32>(element, 4));
   store<u32>(magazine, load<u32>(magazine, 4) - 1, 4);
+  dawdle();
   owner_set(element, my_pid());
   return element;
 }
@@ -102,6 +103,7 @@ export function zone_free(zone: u32, element: usize): void {
   const magazine = processor + P_MAGAZINES + zone * 8;
   const count = load<u32>(magazine, 4);
   if (count >= MAGAZINE_MAX) magazine_shed(magazine, MAGAZINE_MAX / 2);
+  dawdle();
   owner_set(element, OWNER_MAGAZINE | my_pid());
   store<u32>(element, load<u32>(magazine), 4);
   store<u32>(magazine, <u32>element);

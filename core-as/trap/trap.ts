@@ -47,6 +47,7 @@ function trap_enter_state(): void {
   const pid = my_pid();
   // [S2] Pairs with the condemner's compare-and-swap.
   if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_KERNEL) != PROCESSOR_USER) trap_enter_slow(pid);
+  if (isDefined(KERN_DEBUG)) me().p_inside = 1;
   if (word_load(p_stop_at(pid)) != 0) trap_die(pid);
 }
 
@@ -79,6 +80,7 @@ export function trap_leave(code: u32): u32 {
   if (me().p_work != 0) reap_run();
   if (BARE_STATE) return code;
   const pid = my_pid();
+  if (isDefined(KERN_DEBUG)) me().p_inside = 0;
   word_store(p_state_at(pid), PROCESSOR_USER); // [S2]
   if (word_load(p_stop_at(pid)) != 0) {
     word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
