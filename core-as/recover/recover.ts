@@ -84,6 +84,10 @@ const STOP_GONE: u32 = 2;
  *             are one at a time (h_burial), so that who comes late finds the record free, or claimed anew with another number.
  */
 export function processor_condemn(pid: u32, generation: u32): u32 {
+  if (burial_held(pid, generation)) {
+    word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
+    return KERN_FAILURE;
+  }
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
   word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
   const before = word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
@@ -100,12 +104,19 @@ export function processor_condemn(pid: u32, generation: u32): u32 {
  * Conditions: as processor_condemn. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such processor.
  */
 export function processor_gone(pid: u32, generation: u32): u32 {
+  if (burial_held(pid, generation)) mark_dead(pid); // or nobody could be buried any more
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
   word_store(p_stop_at(pid), STOP_GONE);
   processor_bury(pid, true);
   bury_inherited();
   lock_release(h_burial_at());
   return KERN_SUCCESS;
+}
+
+/** Whether a processor is inside a burial itself: its record cannot be freed, and its own burial would wait for it. */
+function burial_held(pid: u32, generation: u32): bool {
+  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return false;
+  return processor_at(pid).p_generation == generation && word_load(h_burial_at()) == pid;
 }
 
 /** Takes the privilege to bury, if the record is still that of the claim. */
@@ -128,7 +139,7 @@ function mark_dead(pid: u32): void {
   word_cas(state_at, self, PROCESSOR_DEAD);
 }
 
-/** Gives up what the dead had claimed for recovery: a claim must not outlive its number. */
+/** Gives up what the dead, or who faulted, had claimed for recovery: a claim must not outlive its number, nor wait for who lives. */
 function inherit_claims(pid: u32): void {
   for (let other: u32 = 1; other < PROCESSOR_MAX; other++) {
     const state = word_load(p_state_at(other));
@@ -147,7 +158,8 @@ function bury_inherited(): void {
 
 /** Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. */
 function processor_bury(pid: u32, gone: bool): void {
-  // A claim of another is short (it undoes the transaction for a lock) or leads here too; who dies with one loses it.
+  // Ends: a claim of another is short (it undoes the transaction for a lock, which takes none); who dies or faults with one loses it
+  // to this call. A recovery of the processor by itself is given up by mark_dead once its thread is gone.
   if (gone) mark_dead(pid);
   while (processor_claim(pid) == 0) {
     processor_acknowledge();
@@ -178,6 +190,7 @@ function processor_bury(pid: u32, gone: bool): void {
 export function processor_recover_self(): void {
   const pid = my_pid();
   processor_undo_claimed(pid);
+  inherit_claims(pid); // what it left half recovered is anybody's
   wake_flush();
   kick_ports();
   forget_keepers(me().p_work);

@@ -237,6 +237,30 @@ describe("when memory is exhausted", () => {
   });
 });
 
+test.each([
+  ["early", 50],
+  ["in the middle", 5000],
+] as const)("who dies %s in a burial stops no other burial", (_, place) => {
+  const { machine, one, two, a, b } = pair();
+  const three = machine.agent(3);
+  b.pend(b.allocate(), 1);
+  expect(three.stopsIn(place, () => three.buries(two))).toBe(true);
+  one.buries(three);
+  a.terminate();
+  nothingLeft(machine, one, two);
+});
+
+test("who gets an exception in a burial and goes on leaves it to others", () => {
+  const { machine, one, two, a, b } = pair();
+  const three = machine.agent(3);
+  b.pend(b.allocate(), 1);
+  expect(three.stopsIn(5000, () => three.buries(two))).toBe(true);
+  three.fault();
+  three.core.zone_count(0);
+  a.terminate();
+  nothingLeft(machine, one, two);
+});
+
 test("a memory of 4 GiB is used up to its last slab but one", () => {
   const machine = new Machine(65536);
   const one = machine.agent(1);

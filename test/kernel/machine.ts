@@ -146,6 +146,7 @@ export class Agent {
 
   /** Buries another processor, whose thread is gone. */
   buries(dead: Agent): void {
+    this.core.processor_condemn(dead.pid, 1);
     expectKr(this.core.processor_gone(dead.pid, 1), codes.KERN_SUCCESS);
   }
 
