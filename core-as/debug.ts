@@ -1,3 +1,4 @@
 // What the debug and model builds export besides index.ts.
 
 export { kernel_check } from "./trap/kernel_check";
+export { processor_mark_gone } from "./recover/recover";

@@ -1,5 +1,5 @@
 // Builds what ships and what the tests need, and only what is older than its inputs:
-//   core-as  -> dist/kernel.wasm, build/kernel.debug.wasm, build/kernel.model.wasm
+//   core-as  -> dist/kernel.wasm, build/kernel.debug.wasm, build/kernel.model.wasm; the explorer's recorder
 //   core-as  -> host-ts/abi/*.gen.ts (gen-abi.mjs)
 //   host-ts  -> dist/**, and dist/browser/**: the same modules bound to the browser's platform, for import maps do not
 //               reach into workers, so that no bare specifier may be left there
@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { inline } from "./lib/inline.mjs";
+import { instrument, recorder } from "./lib/instrument.mjs";
 import { fail, files, fresh, node, root, stampAt, text } from "./lib/run.mjs";
 
 const ASC = "node_modules/assemblyscript/bin/asc.js";
@@ -19,6 +20,8 @@ const ABI_STAMP = "build/abi.stamp";
 
 const core = [...files("core-as", /\.ts$/), "asconfig.json", "node_modules/assemblyscript/package.json"];
 const config = JSON.parse(text("asconfig.json"));
+/** What follows asc. */
+const FINISH = { release: inline, model: instrument };
 const verbose = process.argv.includes("--verbose");
 
 /** Compiles one target to a temporary file and moves it into place, so that nobody loads half a kernel. */
@@ -33,8 +36,8 @@ async function kernel(target) {
   const entries = target === "release" ? [] : ["core-as/debug.ts"]; // added to those of asconfig.json
   const { code, text: said } = await node([ASC, ...entries, "--target", target, "--outFile", temporary]);
   if (code !== 0) return `asc, target ${target}:\n${said}`;
-  const inlined = target === "release" ? await inline(temporary) : undefined;
-  if (inlined) return inlined;
+  const failed = await FINISH[target]?.(temporary);
+  if (failed) return failed;
   renameSync(join(root, temporary), join(root, outFile));
   if (/\bWARNING\b/.test(said)) return `asc, target ${target}; warnings are errors:\n${said}`;
   stampAt(stamp, core, since);
@@ -109,6 +112,7 @@ async function step(name, work) {
 mkdirSync(join(root, "build"), { recursive: true });
 const problems = await Promise.all([
   ...Object.keys(config.targets).map((target) => step(`core (${target})`, () => kernel(target))),
+  step("recorder", recorder),
   step("host", async () => (await abi()) ?? host()),
 ]);
 const found = problems.filter((problem) => problem !== undefined);

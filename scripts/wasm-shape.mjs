@@ -11,8 +11,6 @@ const KIB = 1024;
 const RAW_MAX = 48 * KIB;
 const GZIP_MAX = 16 * KIB;
 const IMPORTS = new Set(["env.memory", "env.processor", "env.now"]);
-/** The model build reports each shared access to its scheduler first. */
-const MODEL_IMPORTS = new Set([...IMPORTS, "env.sched", "env.range"]);
 const SECTION = { global: 6, start: 8, data: 11, dataCount: 12 };
 
 /** The bodies of the module's sections by id. */
@@ -79,7 +77,6 @@ const problems = [];
 for (const [path, allowed] of [
   ["dist/kernel.wasm", IMPORTS],
   ["build/kernel.debug.wasm", IMPORTS],
-  ["build/kernel.model.wasm", MODEL_IMPORTS],
 ]) {
   if (!existsSync(join(root, path))) fail(`${path} is not there: run \`npm run build\` first.`);
   const { binary, wrong } = faults(path, allowed);

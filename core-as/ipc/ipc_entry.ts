@@ -5,7 +5,8 @@
 //
 // A slot that was never used is all zero. A freed slot keeps the generation that its next name will have.
 
-import { journal_set } from "../kern/journal";
+import { journal_set, journal_set_hint } from "../kern/journal";
+import { hint_load } from "../sync/atomics";
 import { MACH_PORT_TYPE_NONE } from "../abi/port";
 
 /** The slot is on the free list (it may be in use again, claimed by name; it is then skipped when its turn comes). */
@@ -27,14 +28,14 @@ export class IpcEntry {
     return this._ie_bits;
   }
   set ie_bits(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_bits"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcEntry>("_ie_bits"), value);
   }
   /** Port or set; 0 for a dead name. */
   get ie_object(): u32 {
     return this._ie_object;
   }
   set ie_object(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcEntry>("_ie_object"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcEntry>("_ie_object"), value);
   }
   /** Armed dead-name request, or 0. */
   get ie_request(): u32 {
@@ -56,6 +57,15 @@ if (offsetof<IpcEntry>() != IE_BYTES) ERROR("IpcEntry must stay 16 bytes");
 
 export function entry_at(address: usize): IpcEntry {
   return changetype<IpcEntry>(address);
+}
+
+/** Bits and object as they seem to be without the space's lock. */
+export function ie_bits_hint(entry: IpcEntry): u32 {
+  return hint_load(changetype<usize>(entry) + offsetof<IpcEntry>("_ie_bits"));
+}
+
+export function ie_object_hint(entry: IpcEntry): u32 {
+  return hint_load(changetype<usize>(entry) + offsetof<IpcEntry>("_ie_object"));
 }
 
 export function ie_gen(bits: u32): u32 {

@@ -14,7 +14,7 @@
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
 import { journal_commit, journal_set, journal_set_four } from "../kern/journal";
-import { lock_forget, lock_open, lock_try, processor_undo } from "../kern/lock";
+import { lock_forget, lock_nap, lock_open, lock_try, processor_undo } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
@@ -105,7 +105,8 @@ export function imq_recheck(port: IpcPort): void {
       // An owner that left by an exception may not come back to look at the inbox.
       const owner = word_load(lock_at);
       if (owner == 0 || !processor_stopped(owner)) return;
-      processor_undo(owner);
+      // Whoever is at it already may have come for another lock: wait for the end of it, and look.
+      if (!processor_undo(owner)) lock_nap(lock_at, owner);
       continue;
     }
     if (port.io_dirty != 0) imq_recover(port);

@@ -2,8 +2,9 @@
 // places, so that a name may be looked up without the space's lock: whatever the pointer turns out to be, its lock can be
 // taken, and under the lock io_names says whether it is what was meant.
 
-import { journal_set } from "../kern/journal";
+import { journal_set, journal_set_hint } from "../kern/journal";
 import { Element } from "../kern/zone";
+import { hint_load } from "../sync/atomics";
 
 /** The object lives. */
 export const IO_ACTIVE: u32 = 1;
@@ -31,7 +32,7 @@ export class IpcObject extends Element {
     return this._io_bits;
   }
   set io_bits(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_bits"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcObject>("_io_bits"), value);
   }
   get io_receiver(): u32 {
     return this._io_receiver;
@@ -43,7 +44,7 @@ export class IpcObject extends Element {
     return this._io_name;
   }
   set io_name(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_name"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcObject>("_io_name"), value);
   }
 }
 if (offsetof<IpcObject>("io_lock") != 16) ERROR("io_lock must be at 16");
@@ -61,4 +62,14 @@ export function io_names(object: IpcObject, kind: u32, space: usize, name: u32):
   return (
     (object.io_bits & (IO_ACTIVE | kind)) == (IO_ACTIVE | kind) && object.io_receiver == space && object.io_name == name
   );
+}
+
+/** The object's name as it seems to be without its lock. */
+export function io_name_hint(object: IpcObject): u32 {
+  return hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_name"));
+}
+
+/** Whether the object seems to live. Conditions: none; who acts on "no" looks again under the lock. */
+export function io_active_hint(object: IpcObject): bool {
+  return (hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_bits")) & IO_ACTIVE) != 0;
 }

@@ -46,7 +46,7 @@ import {
   MACH_RCV_TOO_LARGE,
 } from "../abi/message";
 import { MACH_PORT_TYPE_PORT_SET, MACH_PORT_TYPE_RECEIVE } from "../abi/port";
-import { ie_type } from "./ipc_entry";
+import { ie_bits_hint, ie_object_hint, ie_type } from "./ipc_entry";
 import { ipc_kmsg_free, IpcKmsg, kmsg_at } from "./ipc_kmsg";
 import {
   ikm_trailer_bytes,
@@ -58,7 +58,7 @@ import {
 } from "./ipc_kmsg_copyout";
 import { imq_dequeue, imq_peek, imq_spin, imq_too_large } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue_wait";
-import { io_names, IO_PORT, IO_PSET } from "./ipc_object";
+import { io_name_hint, io_names, IO_PORT, IO_PSET } from "./ipc_object";
 import { ip_lock, ip_receivers_at, ip_unlock, IpcPort, port_at } from "./ipc_port";
 import {
   ipc_pset_holds,
@@ -74,7 +74,7 @@ import {
   pset_at,
 } from "./ipc_pset";
 import { reap_run } from "./ipc_reap";
-import { ipc_entry_lookup, IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
+import { ipc_entry_hint, IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
 import { POLL, SLEEP, WAIT_ASYNC, waiter_free } from "./ipc_wait";
 
 /** One receive: what every room below needs to know of it. The low bits of `mode` say how it waits, SPUN that it has spun. */
@@ -103,10 +103,10 @@ export function ipc_mqueue_receive(
   }
   reap_run();
   while (true) {
-    const entry = ipc_entry_lookup(space, name);
+    const entry = ipc_entry_hint(space, name);
     if (!entry) return MACH_RCV_INVALID_NAME;
-    const type = ie_type(entry.ie_bits);
-    const object = entry.ie_object;
+    const type = ie_type(ie_bits_hint(entry));
+    const object = ie_object_hint(entry);
     let code = MACH_RCV_INVALID_NAME;
     if (type & MACH_PORT_TYPE_RECEIVE) {
       code = receive_port(space, port_at(object), name, option, size, deadline, mode, cookie);
@@ -225,7 +225,7 @@ export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option:
   let code = waiter.w_code;
   const kmsg = waiter.w_kmsg;
   const needed = waiter.w_size;
-  const name = port_at(waiter.w_object).io_name;
+  const port = port_at(waiter.w_object);
   if (kmsg != 0) journal_set(kmsg, my_pid());
   journal_set(changetype<usize>(waiter), my_pid());
   journal_commit();
@@ -236,7 +236,7 @@ export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option:
     code = MACH_RCV_PORT_DIED;
   }
   out_set(0, 0);
-  if (code == MACH_RCV_TOO_LARGE) out_too_large(needed, name);
+  if (code == MACH_RCV_TOO_LARGE) out_too_large(needed, io_name_hint(port));
   return code;
 }
 

@@ -31,7 +31,7 @@ import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { ipc_hash_delete } from "./ipc_hash";
 import { ipc_kmsg_free } from "./ipc_kmsg";
 import { ipc_notify_make, ipc_notify_no_senders_locked, ipc_notify_post, ipc_request_cancel } from "./ipc_notify";
-import { io_lock_at } from "./ipc_object";
+import { io_active_hint, io_lock_at } from "./ipc_object";
 import { ip_active, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
 import { pset_at } from "./ipc_pset";
 import { ipc_pset_destroy_locked } from "./ipc_pset_destroy";
@@ -51,7 +51,7 @@ export function ipc_right_lookup(space: IpcSpace, name: u32): IpcEntry | null {
   if (type != MACH_PORT_TYPE_SEND && type != MACH_PORT_TYPE_SEND_ONCE) return entry;
   // The entry's right keeps the port's element; once not active it stays so.
   const port = port_at(entry.ie_object);
-  if (ip_active(port)) return entry;
+  if (io_active_hint(port)) return entry;
   ip_lock(port);
   // A transaction of the port's destroyer may yet be undone: only the look under the lock counts.
   if (ip_active(port)) {

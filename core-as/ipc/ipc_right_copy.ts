@@ -30,6 +30,7 @@ import {
 import { entry_at, ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { ipc_hash_insert, ipc_hash_lookup, ipc_hash_reserve } from "./ipc_hash";
 import { ipc_notify_no_senders_locked, ipc_request_cancel } from "./ipc_notify";
+import { io_active_hint } from "./ipc_object";
 import { ip_active, IP_DEAD, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
 import { ipc_port_clear_receiver_locked } from "./ipc_reap";
 import { ipc_right_remove_receive, ipc_right_remove_send, urefs_add, urefs_pegged } from "./ipc_right";
@@ -146,7 +147,7 @@ export function ipc_right_copyout(space: IpcSpace, slot_at: usize, type: u32, at
   }
   const port = port_at(object);
   if (type == MACH_MSG_TYPE_PORT_RECEIVE) return ipc_right_copyout_receive(space, slot_at, port, at_name);
-  if (type == MACH_MSG_TYPE_PORT_SEND_ONCE && ip_active(port)) {
+  if (type == MACH_MSG_TYPE_PORT_SEND_ONCE && io_active_hint(port)) {
     // No port lock: the right keeps the element and its count. If the port dies now, it died after the right had arrived.
     const name = ipc_right_place(space, MACH_PORT_TYPE_SEND_ONCE, object, at_name);
     if (name != 0) journal_set(slot_at, 0);

@@ -4,6 +4,7 @@
 //
 // The frames carry the task's address as owner and are freed with it; what a crash leaves unlinked is freed then too.
 
+import { hint_load } from "../sync/atomics";
 import { frames_alloc, FRAME_SPACE } from "../kern/frame";
 import { journal_set, journal_set_four } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
@@ -11,7 +12,17 @@ import { Element } from "../kern/zone";
 import { ENTRY_SKIPS_MAX, SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
 import { KERN_FAILURE, KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_SUCCESS } from "../abi/kern_return";
 import { MACH_PORT_VALID, name_gen, name_index, name_make } from "../abi/port";
-import { entry_at, IE_BYTES, ie_bits_claim, ie_bits_free, ie_gen, IE_LISTED, ie_used, IpcEntry } from "./ipc_entry";
+import {
+  entry_at,
+  IE_BYTES,
+  ie_bits_claim,
+  ie_bits_free,
+  ie_bits_hint,
+  ie_gen,
+  IE_LISTED,
+  ie_used,
+  IpcEntry,
+} from "./ipc_entry";
 
 @unmanaged
 export class IpcSpace extends Element {
@@ -135,11 +146,20 @@ export function is_entry(space: IpcSpace, index: u32): usize {
   return chunk == 0 ? 0 : chunk + (index & 255) * IE_BYTES;
 }
 
-/**
- * The entry that a name denotes, or null.
- *
- * Conditions: space locked; without the lock the answer is a guess.
- */
+/** The entry that a name seems to denote, or null. Conditions: none; the answer is a hint. */
+export function ipc_entry_hint(space: IpcSpace, name: u32): IpcEntry | null {
+  const index = name_index(name);
+  if (index == 0 || index >= SPACE_ENTRIES_MAX) return null;
+  const dir: usize = hint_load(changetype<usize>(space) + IS_DIRS + (index >>> 18) * 4);
+  if (dir == 0) return null;
+  const chunk: usize = hint_load(dir + ((index >>> 8) & 1023) * 4);
+  if (chunk == 0) return null;
+  const entry = entry_at(chunk + (index & 255) * IE_BYTES);
+  const bits = ie_bits_hint(entry);
+  return ie_gen(bits) == name_gen(name) && ie_used(bits) ? entry : null;
+}
+
+/** The entry that a name denotes, or null. Conditions: space locked. */
 export function ipc_entry_lookup(space: IpcSpace, name: u32): IpcEntry | null {
   const index = name_index(name);
   if (index == 0 || index >= SPACE_ENTRIES_MAX) return null;

@@ -7,6 +7,7 @@
 // order has been performed, and the state word that told of the death orders them (LOCKING.md).
 
 import { BARE_JOURNAL } from "./bare";
+import { hint_store } from "../sync/atomics";
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
 import { dawdle, me, P_JOURNAL, processor, processor_at } from "./processor";
@@ -22,6 +23,22 @@ export function journal_set(address: usize, value: u32): void {
     store<u32>(address, value);
     return;
   }
+  journal_note(address);
+  store<u32>(address, value);
+}
+
+/** As journal_set, for a word that others read as a hint. */
+export function journal_set_hint(address: usize, value: u32): void {
+  if (isDefined(KERN_MODEL)) {
+    journal_note(address);
+    hint_store(address, value);
+  } else {
+    journal_set(address, value);
+  }
+}
+
+/** Notes what is about to be changed. The count is raised last: an entry counts when it is whole. */
+function journal_note(address: usize): void {
   const count = me().p_journal_count;
   kassert(count < JOURNAL_MAX, 0x0101);
   const entry = processor + P_JOURNAL + count * 8;
@@ -29,7 +46,6 @@ export function journal_set(address: usize, value: u32): void {
   store<u32>(entry, load<u32>(address), 4);
   me().p_journal_count = count + 1;
   dawdle();
-  store<u32>(address, value);
 }
 
 /**
@@ -62,10 +78,10 @@ export function journal_set_four(
     me().p_journal_count = count + 4; // all four are noted before the first is changed
     dawdle();
   }
-  store<u32>(a, a_value);
-  store<u32>(b, b_value);
-  store<u32>(c, c_value);
-  store<u32>(d, d_value);
+  hint_store(a, a_value); // some of them are hints to others
+  hint_store(b, b_value);
+  hint_store(c, c_value);
+  hint_store(d, d_value);
 }
 
 /**

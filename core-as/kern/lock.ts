@@ -22,6 +22,7 @@ import {
   processor_can_wait,
   PROCESSOR_DEAD,
   PROCESSOR_FAULTED,
+  PROCESSOR_GONE,
   PROCESSOR_RECOVERING,
   processor_stopped,
 } from "./processor";
@@ -120,13 +121,15 @@ function lock_acquire_slow(lock_at: usize): void {
     const owner = word_load(lock_at);
     if (owner == 0) continue;
     kassert(owner != my_pid(), 0x0205);
-    if (processor_stopped(owner)) {
-      processor_undo(owner);
-      continue;
-    }
-    processor_acknowledge();
-    if (processor_can_wait()) word_wait(lock_at, owner, LOCK_NAP_NS);
+    if (processor_stopped(owner) && processor_undo(owner)) continue;
+    lock_nap(lock_at, owner);
   }
+}
+
+/** Sleeps a moment while the lock is the owner's; the last look of who is condemned. */
+export function lock_nap(lock_at: usize, owner: u32): void {
+  processor_acknowledge();
+  if (processor_can_wait()) word_wait(lock_at, owner, LOCK_NAP_NS);
 }
 
 /**
@@ -134,15 +137,16 @@ function lock_acquire_slow(lock_at: usize): void {
  * processor_recover's.
  *
  * Conditions: in a trap, any locks held. Takes none.
+ * Returns:    whether it did; otherwise somebody else is at it.
  * Races:      claimed by compare-and-swap of the state word, so that two undoers never work at once: the second could put
  *             an old value over a new owner's. A claim of a recoverer that died is taken over.
  */
-export function processor_undo(pid: u32): void {
-  const state = processor_claim(pid);
-  if (state == 0) return;
-  if (state == PROCESSOR_DEAD) death_note(pid);
+export function processor_undo(pid: u32): bool {
+  if (!processor_claim(pid)) return false;
+  if (processor_claimed(pid) != PROCESSOR_FAULTED) death_note(pid);
   processor_undo_claimed(pid);
-  word_store(p_state_at(pid), state);
+  processor_unclaim(pid);
+  return true;
 }
 
 /** The work of processor_undo for a caller that holds the claim. */
@@ -163,22 +167,36 @@ export function processor_undo_claimed(pid: u32): void {
 /**
  * Claims a stopped processor for recovery.
  *
- * Returns: the state to store when done (PROCESSOR_DEAD or PROCESSOR_FAULTED), or 0: somebody else is at it or it lives.
+ * Returns: whether the caller has the claim; otherwise somebody else is at it, or it lives.
  */
-export function processor_claim(pid: u32): u32 {
+export function processor_claim(pid: u32): bool {
   const state_at = p_state_at(pid);
   const state = word_load(state_at);
   const kind = state & 0xff;
-  if (kind == PROCESSOR_DEAD && pid == my_pid()) return 0; // the dead do not bury themselves
-  if (kind == PROCESSOR_DEAD || kind == PROCESSOR_FAULTED) {
+  if ((kind == PROCESSOR_DEAD || kind == PROCESSOR_GONE) && pid == my_pid()) return false; // the dead do not bury themselves
+  if (kind == PROCESSOR_DEAD || kind == PROCESSOR_GONE || kind == PROCESSOR_FAULTED) {
     const claim = PROCESSOR_RECOVERING | (my_pid() << 8) | (kind << 16);
-    return word_cas(state_at, state, claim) == state ? kind : 0; // [S8]
+    return word_cas(state_at, state, claim) == state; // [S8]
   }
-  if (kind != PROCESSOR_RECOVERING) return 0;
+  if (kind != PROCESSOR_RECOVERING) return false;
   const recoverer = (state >>> 8) & 0xff;
   // A processor that recovers itself is alive; another recoverer may have died.
-  if (recoverer == pid && pid != my_pid()) return 0;
-  if (recoverer != my_pid() && !processor_stopped(recoverer)) return 0;
+  if (recoverer == pid && pid != my_pid()) return false;
+  if (recoverer != my_pid() && !processor_stopped(recoverer)) return false;
   const claim = (state & 0xffff00ff) | (my_pid() << 8);
-  return word_cas(state_at, state, claim) == state ? state >>> 16 : 0; // [S8]
+  return word_cas(state_at, state, claim) == state; // [S8]
+}
+
+/** Gives the claim up. Races: the thread may be declared gone meanwhile; that is kept. */
+export function processor_unclaim(pid: u32): void {
+  const state_at = p_state_at(pid);
+  while (true) {
+    const state = word_load(state_at);
+    if (word_cas(state_at, state, state >>> 16) == state) return; // [S8]
+  }
+}
+
+/** What a claimed processor was when it was claimed, or became since. */
+export function processor_claimed(pid: u32): u32 {
+  return word_load(p_state_at(pid)) >>> 16;
 }

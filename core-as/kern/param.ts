@@ -1,4 +1,5 @@
-// Every limit of the system: value, unit, reason. Addresses are in memory_map.ts.
+// Every limit of the system: value, unit, reason. Addresses are in memory_map.ts. The model build is small, so that its states
+// can be enumerated.
 
 /** Version of the layout of shared memory; attaching refuses any other. */
 export const LAYOUT_VERSION: u32 = 1;
@@ -6,7 +7,7 @@ export const LAYOUT_VERSION: u32 = 1;
 export const HEADER_MAGIC: u32 = 0x4843414d;
 
 /** Processor records; number 0 is nobody. A JavaScript agent takes one. */
-export const PROCESSOR_MAX: u32 = 256;
+export const PROCESSOR_MAX: u32 = isDefined(KERN_MODEL) ? 8 : 256;
 /** Words that one transaction may change. The longest (a right copied out into a grown table) needs some 30. */
 export const JOURNAL_MAX: u32 = 96;
 /** Locks that one processor may hold: burial, space, ip_transit, port, pset, and notes of locks just opened. */
@@ -26,9 +27,11 @@ export const SLAB_BYTES: u32 = 65536;
 export const GROW_PAGES: u32 = 16;
 
 /** Elements that a processor's magazine holds at the most; half go back when it is full. */
-export const MAGAZINE_MAX: u32 = 64;
+export const MAGAZINE_MAX: u32 = isDefined(KERN_MODEL) ? 4 : 64;
 /** Elements that an empty magazine takes from its zone at once. */
-export const MAGAZINE_BATCH: u32 = 32;
+export const MAGAZINE_BATCH: u32 = isDefined(KERN_MODEL) ? 2 : 32;
+/** Elements of a slab at the most: few where every state of them is visited. */
+export const SLAB_ELEMENTS_MAX: u32 = isDefined(KERN_MODEL) ? 12 : 0xffffffff;
 
 /** Second-level directories of a space: 16 x 1024 chunks x 256 entries = 4 M names. */
 export const SPACE_DIRS: u32 = 16;
@@ -39,7 +42,7 @@ export const ENTRY_SKIPS_MAX: u32 = 8;
 export const HASH_SLOTS_MIN: u32 = 1024;
 
 /** Turns of a lock's spin before it looks at the owner and naps. A section is some 100 turns long. */
-export const LOCK_SPIN_MAX: u32 = 400;
+export const LOCK_SPIN_MAX: u32 = isDefined(KERN_MODEL) ? 1 : 400;
 /** Nanoseconds of a nap on a lock; nobody rings when it is free, so it is short. */
 export const LOCK_NAP_NS: i64 = 50000;
 /** Nanoseconds that a waiter sleeps at the most before it looks at its stop word. */

@@ -1,13 +1,14 @@
 // A processor: one JavaScript agent attached to the kernel. Its record holds all that the kernel knows of it: state word,
 // undo log, locks held, magazines, work list, results, doorbell. Only its own agent writes the plain fields, or, once it is
-// DEAD or FAULTED, the one processor that recovers it (recover.ts).
+// DEAD, GONE or FAULTED, the one processor that recovers it (recover.ts).
 //
 // States of p_state:
 //   FREE -> USER               claimed by a host that attaches (compare-and-swap in JavaScript)
 //   USER -> KERNEL -> USER     a trap
 //   KERNEL -> FAULTED          an exception left a trap; whoever needs it first recovers it, back to USER
-//   USER, KERNEL -> DEAD       condemned in USER, or acknowledged, or its thread is proven gone
-//   FAULTED, DEAD -> RECOVERING -> USER or FREE
+//   USER, KERNEL -> DEAD       condemned in USER, or acknowledged: it runs no kernel code any more
+//   any but FREE -> GONE       its thread is proven gone
+//   FAULTED, DEAD, GONE -> RECOVERING -> USER, DEAD or FREE
 
 import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BATCH_WORDS, HELD_MAX, JOURNAL_MAX } from "./param";
@@ -19,8 +20,10 @@ export const PROCESSOR_USER: u32 = 1;
 export const PROCESSOR_KERNEL: u32 = 2;
 export const PROCESSOR_FAULTED: u32 = 3;
 export const PROCESSOR_DEAD: u32 = 4;
-/** The low byte; the recoverer's number is in the next. */
+/** The low byte; the recoverer's number is in the next, and in the third the state that led here. */
 export const PROCESSOR_RECOVERING: u32 = 5;
+/** Dead, and its thread is gone: nobody reads its memory any more. */
+export const PROCESSOR_GONE: u32 = 6;
 
 /** Flag of processor_attach: this agent may sleep in a wait. */
 export const PROCESSOR_CAN_WAIT: u32 = 1;
@@ -34,10 +37,10 @@ export const OUT_WORDS: u32 = 16;
 
 @unmanaged
 export class Processor {
-  /** Atomic. */
+  /** Atomic, also as a pair with the next word. */
   p_state: u32;
-  /** Not 0 once condemned: the next look at it is the last. 2: its thread is gone. Atomic. */
-  p_stop: u32;
+  /** Times that this record was claimed: a report of a death says which life it means. Atomic. */
+  p_generation: u32;
   p_flags: u32;
   /** Number of this record. */
   p_pid: u32;
@@ -56,8 +59,8 @@ export class Processor {
   p_debug_stop: u32;
   /** The debug site at which it has stopped. Debug builds. Atomic. */
   p_debug_at: u32;
-  /** Times that this record was claimed; the host's, the core never writes it. */
-  p_generation: u32;
+  /** Not 0 once condemned: the next look at it is the last. Atomic. */
+  p_stop: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
   /** 1: a task's end waits for memory (task_resume). */
@@ -138,7 +141,7 @@ export function p_rescan_at(pid: u32): usize {
 /** Whether the agent can never again run kernel code, or left a trap by an exception. */
 export function processor_stopped(pid: u32): bool {
   const state = word_load(p_state_at(pid)) & 0xff;
-  return state == PROCESSOR_DEAD || state == PROCESSOR_FAULTED || state == PROCESSOR_RECOVERING;
+  return state >= PROCESSOR_FAULTED; // DEAD, RECOVERING, GONE
 }
 
 export function processor_can_wait(): bool {

@@ -24,7 +24,7 @@ import {
 import { BARE_OWNER } from "./bare";
 import { h_zone_cursor_at, header } from "./memory_map";
 import { kassert } from "./panic";
-import { MAGAZINE_BATCH, MAGAZINE_MAX, SLAB_BYTES, SLAB_FRAMES } from "./param";
+import { MAGAZINE_BATCH, MAGAZINE_MAX, SLAB_BYTES, SLAB_ELEMENTS_MAX, SLAB_FRAMES } from "./param";
 import { dawdle, my_pid, P_MAGAZINES, processor } from "./processor";
 
 export const ZONE_PORT: u32 = 0;
@@ -69,7 +69,7 @@ export function zone_element_bytes(zone: u32): u32 {
 }
 
 export function zone_slab_elements(zone: u32): u32 {
-  return (SLAB_BYTES - <u32>SLAB_HEADER) / zone_element_bytes(zone);
+  return min((SLAB_BYTES - <u32>SLAB_HEADER) / zone_element_bytes(zone), SLAB_ELEMENTS_MAX);
 }
 
 /**

@@ -17,14 +17,20 @@ import {
   frames_free,
 } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_release, processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
+import {
+  lock_acquire,
+  lock_release,
+  processor_claim,
+  processor_unclaim,
+  processor_undo_claimed,
+  wake_flush,
+} from "../kern/lock";
 import { h_burial_at, header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
 import {
   BELL_RUNG,
   PROCESSOR_DEAD,
-  PROCESSOR_FAULTED,
   PROCESSOR_FREE,
-  PROCESSOR_KERNEL,
+  PROCESSOR_GONE,
   PROCESSOR_RECOVERING,
   PROCESSOR_USER,
   P_MAGAZINES,
@@ -58,7 +64,7 @@ import {
   ZONE_WAITER,
   zone_of,
 } from "../kern/zone";
-import { word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
+import { pair_cas, pair_load, word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
 import { IKM_KEEP, IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
@@ -69,10 +75,6 @@ import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
 import { reap_run } from "../ipc/ipc_reap";
 import { IpcSpace } from "../ipc/ipc_space";
 import { task_detach, task_runs, task_terminate } from "../task/task";
-
-/** Values of p_stop. */
-const STOP_CONDEMNED: u32 = 1;
-const STOP_GONE: u32 = 2;
 
 /**
  * Condemns a processor: from now on it cannot enter the kernel.
@@ -85,13 +87,13 @@ const STOP_GONE: u32 = 2;
  */
 export function processor_condemn(pid: u32, generation: u32): u32 {
   if (burial_held(pid, generation)) {
-    word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
+    word_store(p_stop_at(pid), 1); // [S4]
     return KERN_FAILURE;
   }
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
-  word_cas(p_stop_at(pid), 0, STOP_CONDEMNED); // [S4]
+  word_store(p_stop_at(pid), 1); // [S4]
   const before = word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
-  const buries = before == PROCESSOR_USER || before == PROCESSOR_DEAD;
+  const buries = before == PROCESSOR_USER || before == PROCESSOR_DEAD || before == PROCESSOR_GONE;
   if (buries) processor_bury(pid, false);
   else wake_sleepers(pid);
   lock_release(h_burial_at());
@@ -101,12 +103,11 @@ export function processor_condemn(pid: u32, generation: u32): u32 {
 /**
  * Buries a processor whose thread is proven gone.
  *
- * Conditions: as processor_condemn. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such processor.
+ * Conditions: as processor_condemn, after processor_mark_gone. Returns: KERN_SUCCESS; KERN_INVALID_ARGUMENT: there is no such
+ *             processor.
  */
 export function processor_gone(pid: u32, generation: u32): u32 {
-  if (burial_held(pid, generation)) mark_dead(pid); // or nobody could be buried any more
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
-  word_store(p_stop_at(pid), STOP_GONE);
   processor_bury(pid, true);
   bury_inherited();
   lock_release(h_burial_at());
@@ -128,15 +129,26 @@ function burial_enter(pid: u32, generation: u32): bool {
   return false;
 }
 
-/** Declares a processor dead whose thread is gone. [S4] Its thread writes no more; only other recoverers do. */
-function mark_dead(pid: u32): void {
-  death_note(pid);
-  const state_at = p_state_at(pid);
-  word_cas(state_at, PROCESSOR_USER, PROCESSOR_DEAD);
-  word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);
-  word_cas(state_at, PROCESSOR_FAULTED, PROCESSOR_DEAD);
-  const self = PROCESSOR_RECOVERING | (pid << 8) | (PROCESSOR_FAULTED << 16);
-  word_cas(state_at, self, PROCESSOR_DEAD);
+/**
+ * Declares a processor dead whose thread is gone, so that whoever waits for a lock of its can undo it. The burial is
+ * processor_gone's.
+ *
+ * Conditions: any, also outside of a trap: takes no lock and so never waits, not even for the dead.
+ * Races:      state and generation change together, so that a report that comes late cannot hit the record's next life. A
+ *             recoverer keeps what is said here (processor_unclaim).
+ */
+export function processor_mark_gone(pid: u32, generation: u32): void {
+  if (pid == 0 || pid >= PROCESSOR_MAX) return;
+  while (true) {
+    const pair = pair_load(p_state_at(pid));
+    const state = <u32>pair;
+    const kind = state & 0xff;
+    if (<u32>(pair >>> 32) != generation || kind == PROCESSOR_FREE) return;
+    death_note(pid);
+    const recovered = kind == PROCESSOR_RECOVERING && ((state >>> 8) & 0xff) != pid;
+    const next = recovered ? (state & 0xffff) | (PROCESSOR_GONE << 16) : PROCESSOR_GONE;
+    if (pair_cas(p_state_at(pid), pair, (pair & ~0xffffffff) | next) == pair) return; // [S4]
+  }
 }
 
 /** Gives up what the dead, or who faulted, had claimed for recovery: a claim must not outlive its number, nor wait for who lives. */
@@ -151,27 +163,24 @@ function inherit_claims(pid: u32): void {
 /** Buries those whose burial a recoverer left half done when it died itself. */
 function bury_inherited(): void {
   for (let pid: u32 = 1; pid < PROCESSOR_MAX; pid++) {
-    const left = word_load(p_state_at(pid)) == PROCESSOR_DEAD && word_load(p_stop_at(pid)) == STOP_GONE;
-    if (left && pid != my_pid()) processor_bury(pid, true);
+    if (word_load(p_state_at(pid)) == PROCESSOR_GONE && pid != my_pid()) processor_bury(pid, true);
   }
 }
 
 /** Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. */
 function processor_bury(pid: u32, gone: bool): void {
   // Ends: a claim of another is short (it undoes the transaction for a lock, which takes none); who dies or faults with one loses it
-  // to this call. A recovery of the processor by itself is given up by mark_dead once its thread is gone.
-  if (gone) mark_dead(pid);
-  while (processor_claim(pid) == 0) {
+  // to this call. A recovery of the processor by itself is ended by processor_mark_gone once its thread is gone.
+  while (!processor_claim(pid)) {
     processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
-    if (gone) mark_dead(pid);
   }
   processor_settle(pid, gone);
   settle_tasks(pid);
   reap_run();
   inherit_claims(pid);
   if (!gone) {
-    word_store(p_state_at(pid), PROCESSOR_DEAD);
+    processor_unclaim(pid);
     return;
   }
   const base = PROCESSORS + pid * PROCESSOR_SIZE;
@@ -295,7 +304,8 @@ function sweep_elements(pid: u32, keep: bool): void {
   for (let zone: u32 = 0; zone < ZONE_COUNT; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
-      if (owner == pid || (!keep && owner == (OWNER_MAGAZINE | pid))) element_release(at);
+      if (owner != pid && (keep || owner != (OWNER_MAGAZINE | pid))) continue;
+      element_release(at);
     }
   }
 }

@@ -24,7 +24,12 @@ import { kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { ipc_receive_done } from "../ipc/ipc_receive";
 import { ipc_wait_cancel, ipc_wait_next, waiter_free } from "../ipc/ipc_wait";
-import { processor_condemn as condemn, processor_gone as gone, processor_leave } from "../recover/recover";
+import {
+  processor_condemn as condemn,
+  processor_gone as gone,
+  processor_leave,
+  processor_mark_gone,
+} from "../recover/recover";
 import { task_waits } from "../task/task";
 import { pseudo } from "./mach_msg";
 import { trap_enter, trap_enter_any, trap_leave } from "./trap";
@@ -125,6 +130,7 @@ export function processor_condemn(pid: u32, generation: u32): u32 {
 }
 
 export function processor_gone(pid: u32, generation: u32): u32 {
+  processor_mark_gone(pid, generation); // first of all: entering may have to wait for a lock of its
   trap_enter_any();
   return trap_leave(gone(pid, generation));
 }

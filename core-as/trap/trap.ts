@@ -2,15 +2,17 @@
 // leaving does the work that the trap caused and stores USER. A trap that finds its own state KERNEL is the proof that an exception
 // left an earlier one: it recovers first.
 
-import { memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
+import { memory_reach, word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BARE_STATE } from "../kern/bare";
-import { processor_claim } from "../kern/lock";
+import { processor_claim, processor_claimed } from "../kern/lock";
+import { LOCK_NAP_NS } from "../kern/param";
 import { h_pages_at, h_panic_at, h_terminated_at } from "../kern/memory_map";
 import {
   me,
   my_pid,
   p_state_at,
   p_stop_at,
+  processor_can_wait,
   PROCESSOR_DEAD,
   PROCESSOR_FAULTED,
   PROCESSOR_KERNEL,
@@ -59,13 +61,14 @@ function trap_enter_slow(pid: u32): void {
     if (kind == PROCESSOR_KERNEL) word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_FAULTED);
     // RECOVERING by ourselves: an exception left the recovery too. processor_claim tells it from a recovery by another.
     const stopped = kind == PROCESSOR_FAULTED || kind == PROCESSOR_RECOVERING;
-    if (stopped && processor_claim(pid) == PROCESSOR_FAULTED) {
+    if (stopped && processor_claim(pid) && processor_claimed(pid) == PROCESSOR_FAULTED) {
       processor_recover_self();
       word_store(state_at, PROCESSOR_KERNEL);
       return;
     }
     // RECOVERING: another undoes our transaction now, which takes no lock.
     if (kind != PROCESSOR_RECOVERING && kind != PROCESSOR_FAULTED && kind != PROCESSOR_KERNEL) unreachable();
+    if (kind == PROCESSOR_RECOVERING && processor_can_wait()) word_wait(state_at, word_load(state_at), LOCK_NAP_NS);
   }
 }
 

@@ -53,11 +53,17 @@ export function claimRecord(views: Views): Life {
     if (best === 0) {
       throw new KernError("processor_attach", KERN_RESOURCE_SHORTAGE, `all ${PROCESSOR_MAX - 1} processors are taken`);
     }
-    const state = views.cell(recordOf(best) + Processor_p_state);
-    if (Atomics.compareExchange(state, 0, PROCESSOR_FREE, PROCESSOR_USER) !== PROCESSOR_FREE) continue;
-    const generation = Atomics.add(generationCell(views, best), 0, 1) + 1;
-    return { pid: best, generation: generation >>> 0 };
+    // State and generation in one exchange: a late report of the last life's death can then never hit the new one.
+    const record = new BigInt64Array(views.octets.buffer, recordOf(best) + Processor_p_state, 1);
+    const free = pair(PROCESSOR_FREE, least);
+    const life = { pid: best, generation: (least + 1) >>> 0 };
+    if (Atomics.compareExchange(record, 0, free, pair(PROCESSOR_USER, life.generation)) === free) return life;
   }
+}
+
+/** The two words as one: the generation follows the state. */
+function pair(state: number, generation: number): bigint {
+  return BigInt.asIntN(64, (BigInt(generation) << 32n) | BigInt(state));
 }
 
 /** Ends the life of an agent that must not run any more; its thread may still. */
@@ -68,7 +74,6 @@ export function condemn(core: Core, views: Views, { pid, generation }: Life): vo
 /** Buries an agent whose thread is proven gone, and its task, which it may not have attached to yet. */
 export function bury(core: Core, views: Views, { pid, generation, task }: Watch): void {
   if (Atomics.load(generationCell(views, pid), 0) >>> 0 !== generation) return;
-  core.processor_condemn(pid, generation);
   core.processor_gone(pid, generation);
   endTask(core, views, task);
 }

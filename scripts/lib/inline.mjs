@@ -3,15 +3,16 @@
 import { node } from "./run.mjs";
 
 const WASM_OPT = "node_modules/binaryen/bin/wasm-opt";
+const FEATURES = ["threads", "bulk-memory", "mutable-globals", "sign-ext", "nontrapping-float-to-int"];
+/** The features of WebAssembly that the core uses, as options of binaryen's tools. */
+export const ENABLE = FEATURES.map((feature) => `--enable-${feature}`);
 
 /**
  * Inlines the small helpers: V8 does not inline WebAssembly functions, and a message crosses some sixty (ADR 5). Returns what
  * went wrong, or undefined.
  */
 export async function inline(path) {
-  const features = ["threads", "bulk-memory", "mutable-globals", "sign-ext", "nontrapping-float-to-int"];
   const sizes = ["-aimfs", "30", "-fimfs", "30", "-ocimfs", "400"];
-  const enable = features.map((feature) => `--enable-${feature}`);
-  const { code, text: said } = await node([WASM_OPT, ...enable, "-O3", "-s", "1", ...sizes, path, "-o", path]);
+  const { code, text: said } = await node([WASM_OPT, ...ENABLE, "-O3", "-s", "1", ...sizes, path, "-o", path]);
   return code === 0 ? undefined : `wasm-opt:\n${said}`;
 }

@@ -1,0 +1,136 @@
+// What must be true when everybody has come to rest: no lock held, every object whole, nobody asleep who was answered, every
+// message accounted for; and, after all tasks are ended, nothing left.
+
+import * as codes from "../../dist/abi/codes.gen.js";
+import * as layout from "../../dist/abi/layout.gen.js";
+import { ASLEEP, DEAD, DONE, recordOf } from "./machine.mjs";
+import { census, idOf, received, seqnoOf } from "./world.mjs";
+
+export const AUDITOR = 7;
+const HEADER = 64;
+const H_IP_TRANSIT = HEADER + 72;
+const H_BURIAL = HEADER + 80;
+
+/** Thrown by whatever finds the kernel wrong. */
+export class Violation extends Error {}
+
+export function refuse(condition, text) {
+  if (condition) throw new Violation(text);
+}
+
+/** `run` is { machine, world, plan, before, dead: Set of pid, faulted: Set of pid, quiesce() }. */
+export function audit(run) {
+  const { machine, world, plan } = run;
+  standing(run);
+  const account = messages(run);
+  plan.check?.({ ...run, ...account, result: (pid, at = 0) => machine.coroutines[pid].results[at] });
+  for (const task of world.tasks) machine.trap(AUDITOR, "task_terminate", task.handle);
+  run.quiesce();
+  for (const { pid } of plan.actors) {
+    const { status } = machine.coroutines[pid];
+    refuse(status !== DONE && status !== DEAD, `processor ${pid} is not woken by the end of its task`);
+  }
+  for (let pid = 1; pid < AUDITOR; pid++) {
+    if (machine.u32(recordOf(pid)) !== layout.PROCESSOR_FREE) machine.trap(AUDITOR, "processor_gone", pid, 1);
+  }
+  const left = JSON.stringify(census(machine));
+  refuse(left !== run.before, `left behind: ${left}, before: ${run.before}`);
+}
+
+/** Nothing runs: what has to hold of the kernel as it stands. */
+function standing({ machine, plan, dead, faulted }) {
+  const { words } = machine;
+  refuse(
+    machine.u32(HEADER + layout.Header_h_panic) !== 0,
+    `kassert 0x${machine.u32(HEADER + layout.Header_h_panic).toString(16)}`,
+  );
+  refuse(words[(HEADER + 0) >>> 2] !== layout.HEADER_MAGIC, "the header is overwritten");
+  refuse(machine.u32(H_IP_TRANSIT) !== 0 || machine.u32(H_BURIAL) !== 0, "a lock of the header is held");
+  let asleep = 0;
+  for (const { pid } of plan.actors) {
+    const { status } = machine.coroutines[pid];
+    if (status === ASLEEP) {
+      asleep++;
+      refuse(completed(machine, pid), `processor ${pid} sleeps though its wait is over`);
+      refuse(machine.naps(machine.coroutines[pid]), `processor ${pid} naps for ever`);
+    }
+    const state = machine.u32(recordOf(pid));
+    const expected = dead.has(pid)
+      ? layout.PROCESSOR_FREE
+      : status === ASLEEP
+        ? layout.PROCESSOR_KERNEL
+        : layout.PROCESSOR_USER;
+    refuse(state !== expected, `processor ${pid} is in state ${state}, not ${expected}`);
+    refuse(machine.words[(recordOf(pid) >>> 2) + 5] !== 0, `processor ${pid} holds a lock`);
+  }
+  if (plan.sleeps !== undefined && dead.size === 0 && faulted.size === 0)
+    refuse(asleep > plan.sleeps, `${asleep} asleep`);
+  const site = machine.trap(AUDITOR, "kernel_check");
+  refuse(site !== 0, `kernel_check finds 0x${site.toString(16)}`);
+}
+
+/** Whether a waiter of the processor is done and committed. */
+function completed(machine, pid) {
+  for (let at = firstOf(machine, layout.ZONE_WAITER), n = 0; at !== 0 && n < 12; at += 64, n++) {
+    const word = at >>> 2;
+    if (machine.words[word] !== 0x10000 || machine.words[word + layout.Waiter_w_pid / 4] !== pid) continue;
+    if (machine.words[word + layout.Waiter_w_kind / 4] & layout.WAITER_ASYNC) continue;
+    if (machine.words[word + layout.Waiter_w_state / 4] !== layout.WAITER_LINKED) return true;
+  }
+  return false;
+}
+
+/** First element of the zone's first slab, or 0. */
+function firstOf(machine, zone) {
+  const table = (layout.PROCESSORS + 8 * layout.PROCESSOR_SIZE) >>> 2;
+  for (let frame = 0; frame < 448; frame++) {
+    if (machine.words[table + frame] === ((zone << 4) | 2)) return (frame << 12) + 64;
+  }
+  return 0;
+}
+
+/** Every message was received, is queued, or was destroyed by a rule. Empties the queues. */
+function messages({ machine, world, plan, dead, faulted }) {
+  const got = [];
+  let uncertain = 0;
+  for (const { pid } of plan.actors) {
+    const { program, results } = machine.coroutines[pid];
+    results.forEach((result, at) => {
+      if (program[at]?.receives && received(result)) got.push({ id: idOf(result), seqno: seqnoOf(result), by: pid });
+    });
+    if (dead.has(pid) || faulted.has(pid))
+      uncertain += plan.actors.find((actor) => actor.pid === pid).program.filter((op) => op.receives).length;
+  }
+  const queued = [];
+  let closed = 0;
+  for (const port of world.ports) {
+    for (;;) {
+      const args = [port.task.handle, 0, codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT, 0, 256, port.name, 0, 0];
+      const code = machine.trap(AUDITOR, "mach_msg_trap", ...args);
+      const kmsg = machine.out(AUDITOR, 0);
+      if (kmsg === 0) {
+        if (code !== codes.MACH_RCV_TIMED_OUT) closed++;
+        break;
+      }
+      queued.push({ id: machine.u32(machine.out(AUDITOR, 1) + 20), seqno: machine.out(AUDITOR, 3) & 0xfff, port });
+      machine.trap(AUDITOR, "mach_msg_release", kmsg);
+    }
+  }
+  const seen = new Map();
+  for (const each of [...got, ...queued]) {
+    refuse(seen.has(each.id) && each.id !== 0, `message ${each.id} came twice`);
+    seen.set(each.id, each);
+  }
+  let missing = 0;
+  for (const message of world.messages) {
+    const coroutine = machine.coroutines[message.sender];
+    const at = coroutine.program.findIndex((operation) => operation.sends === message);
+    const code = message.sent ? 0 : coroutine.results[at];
+    const known = code !== undefined && (code === 0 || !received(code));
+    if (known && code >= 0x10000002 && code <= 0x10000010)
+      refuse(seen.has(message.id), `message ${message.id} was refused and came`);
+    if ((message.sent || code === 0 || (code !== undefined && received(code))) && !seen.has(message.id)) missing++;
+  }
+  refuse(closed === 0 && missing > uncertain && !plan.destroys, `${missing} messages are lost`);
+  return { got, queued, missing, closed };
+}

@@ -1,0 +1,406 @@
+// The explorer: every interleaving of a scenario's actors at their verbs, and the death of one of them after every write.
+//
+// It goes depth first through the states, not the schedules: a state (memory, stacks, results) that was seen before, on
+// whatever way, is not gone into again. A step is one verb and all that follows up to the next verb; what lies between two
+// verbs of others cannot matter to them unless there is a data race, and races are looked for at each step.
+
+import { audit, AUDITOR, refuse, Violation } from "./audit.mjs";
+import { ASLEEP, DEAD, DONE, Machine, mix, READY, recordOf, STOPPED } from "./machine.mjs";
+import * as layout from "../../dist/abi/layout.gen.js";
+import { Table } from "./table.mjs";
+import { census, World } from "./world.mjs";
+
+export const RECOVERER = 5;
+const SECOND = 6;
+const HEADER_PANIC = 64 + layout.Header_h_panic;
+/** Result of an operation that an exception left. */
+const FAULTED = 0x7fffffff;
+/** What becomes of a victim: it is killed, or an exception leaves its trap; and when the others go on. */
+const HOWS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
+
+export class Explorer {
+  /**
+   * @param {{ wasm: WebAssembly.Module, scenario: Function, mutant?: number, crashes?: boolean, bound?: number,
+   *   second?: number, seed?: number, onTick?: Function }} options
+   *   `bound`: preemptions at the most; `second`: recoveries die too in one of this many crash states, 0 never
+   */
+  constructor({ wasm, scenario, mutant = 0, crashes = true, bound = Infinity, second = 64, seed = 1, onTick }) {
+    this.machine = new Machine({ wasm, mutant });
+    this.options = { crashes, bound, second, seed, onTick };
+    const { machine } = this;
+    this.before = JSON.stringify(census(machine));
+    this.world = new World(machine);
+    this.plan = scenario(this.world);
+    this.actors = this.plan.actors.map(({ pid, program }) => {
+      machine.coroutines[pid].begin(program);
+      return machine.coroutines[pid];
+    });
+    machine.words[machine.control] = machine.mark & ~0; // the log of the setup is dropped
+    this.base = machine.mark;
+    this.states = new Table(18);
+    this.crashed = new Table(18);
+    this.ends = new Table(14);
+    this.dead = new Set();
+    this.faulted = new Set();
+    this.path = [];
+    this.counts = {
+      states: 0,
+      transitions: 0,
+      ends: 0,
+      audits: 0,
+      crashStates: 0,
+      recoveries: 0,
+      secondCrashes: 0,
+      races: 0,
+      revisits: 0,
+      depth: 0,
+    };
+  }
+
+  explore() {
+    this.machine.restoreHash([0, 0, new Int32Array(this.machine.parts.length)]);
+    this.states.add(this.machine.key(0));
+    this.counts.states++;
+    this.#visit(-1, 0);
+    return this.counts;
+  }
+
+  /** Goes one recorded way, telling of each step, and dies, or throws, where it says. */
+  follow(path, tell) {
+    const { machine } = this;
+    const crash = path.findIndex((entry) => typeof entry === "string");
+    const steps = crash < 0 ? path : path.slice(0, crash);
+    let hash;
+    let mark;
+    let actor;
+    machine.restoreHash([0, 0, new Int32Array(machine.parts.length)]);
+    for (const entry of steps) {
+      actor = this.actors.find(({ pid }) => pid === Math.abs(entry));
+      ({ mark } = machine);
+      const from = actor.status === READY ? "begins" : actor.site;
+      const verb = actor.status === STOPPED ? actor.address : 0;
+      const { kind } = actor;
+      machine.step(actor, entry < 0);
+      tell(`processor ${actor.pid}: ${entry < 0 ? "time runs out in " : ""}${from}`);
+      this.#sound(actor);
+      const accesses = machine.accesses(mark, verb);
+      this.#races(actor, accesses, verb, kind);
+      actor.accesses = accesses;
+      hash = machine.saveHash();
+      machine.walk(mark);
+    }
+    if (crash < 0) {
+      this.#rest();
+      return;
+    }
+    const [where, how, again] = path.slice(crash);
+    tell(`processor ${actor.pid}: ${path.slice(crash).join(", ")}, before ${actor.site}`);
+    this.only = { how, again: again === undefined ? -1 : Number(again.replace(/\D+/g, "")) };
+    machine.restoreHash(hash);
+    machine.walk(mark, (index) => {
+      if (`crash ${index}` === where) this.#crashes(actor, index);
+    });
+  }
+
+  #run() {
+    const { machine, world, plan, before, dead, faulted } = this;
+    return { machine, world, plan, before, dead, faulted, quiesce: () => this.#quiesce(this.actors) };
+  }
+
+  /** What could happen next, the same actor first. */
+  #choices(last) {
+    const { machine } = this;
+    const choices = [];
+    for (const coroutine of this.actors) {
+      if (machine.enabled(coroutine)) choices.push({ coroutine, late: false });
+      else if (machine.hasDeadline(coroutine)) choices.push({ coroutine, late: true });
+    }
+    if (choices.every((choice) => choice.late)) {
+      for (const coroutine of this.actors)
+        if (machine.naps(coroutine)) choices.push({ coroutine, late: false, idle: true });
+    }
+    choices.sort((a, b) => (b.coroutine.pid === last ? 1 : 0) - (a.coroutine.pid === last ? 1 : 0));
+    return choices;
+  }
+
+  #visit(last, preemptions) {
+    const { machine, counts, options, path } = this;
+    if (path.length > counts.depth) counts.depth = path.length;
+    const choices = this.#choices(last);
+    if (choices.length === 0 || choices.some((choice) => choice.idle)) this.#rest();
+    const lastRuns = choices.some(({ coroutine }) => coroutine.pid === last);
+    const hash = machine.saveHash();
+    for (const { coroutine, late } of choices) {
+      const cost = lastRuns && coroutine.pid !== last ? preemptions + 1 : preemptions;
+      if (cost > options.bound) continue;
+      const { mark } = machine;
+      const saved = this.actors.map((actor) => actor.save());
+      const verb = coroutine.status === STOPPED ? coroutine.address : 0;
+      const kind = coroutine.kind;
+      path.push(late ? -coroutine.pid : coroutine.pid);
+      coroutine.site0 = coroutine.site;
+      machine.step(coroutine, late);
+      counts.transitions++;
+      this.#sound(coroutine);
+      const accesses = machine.accesses(mark, verb);
+      this.#races(coroutine, accesses, verb, kind);
+      coroutine.accesses = accesses;
+      machine.walk(mark, options.crashes ? (index) => this.#crashes(coroutine, index) : undefined);
+      const key = machine.key(options.bound === Infinity ? 0 : cost * 16 + coroutine.pid);
+      if (this.states.add(key)) {
+        counts.states++;
+        if ((counts.states & 1023) === 0) options.onTick?.(counts);
+        this.#visit(coroutine.pid, cost);
+      } else counts.revisits++;
+      machine.undo(mark);
+      machine.restoreHash(hash);
+      restore(this.actors, saved);
+      path.pop();
+    }
+  }
+
+  /** No trap may trap, and no assertion may fail. */
+  #sound(coroutine) {
+    const { machine } = this;
+    const site = machine.u32(HEADER_PANIC);
+    refuse(site !== 0, `kassert 0x${site.toString(16)}`);
+    if (coroutine.status === DEAD && !this.dead.has(coroutine.pid)) {
+      const state = machine.u32(recordOf(coroutine.pid)) & 0xff;
+      refuse(
+        state !== layout.PROCESSOR_DEAD,
+        `processor ${coroutine.pid}: ${machine.traces ? coroutine.error?.stack : coroutine.error?.message}`,
+      );
+    }
+  }
+
+  /**
+   * Two accesses to one word, one a write, and neither ordered: that of a step against what the others did since their last
+   * verb, and the plain accesses of a step against the verbs that others could take now.
+   */
+  #races(coroutine, accesses, verb, kind) {
+    const { counts } = this;
+    for (const other of this.actors) {
+      if (other === coroutine || other.accesses.writes.length + other.accesses.reads.length === 0) continue;
+      for (const word of accesses.writes) {
+        if (other.accesses.writes.includes(word) || other.accesses.reads.includes(word))
+          this.#race(coroutine, other, word);
+      }
+      for (const word of accesses.reads) if (other.accesses.writes.includes(word)) this.#race(coroutine, other, word);
+      if (verb === 0 || kind > 2) continue;
+      const plain = other.accesses.writes.includes(verb) || (kind !== 0 && other.accesses.reads.includes(verb));
+      if (plain) this.#race(coroutine, other, verb);
+    }
+    counts.races++;
+  }
+
+  #race(one, other, word) {
+    const text = `race of processors ${one.pid} and ${other.pid} on 0x${word.toString(16)}`;
+    if (this.onRace) this.onRace(text, one, other, word);
+    else throw new Violation(text);
+  }
+
+  /** Nobody can go on but by a deadline or a nap that ends: is everybody where he should be? */
+  #rest() {
+    const { machine, counts } = this;
+    counts.ends++;
+    const { mark } = machine;
+    const saved = this.actors.map((actor) => actor.save());
+    this.#quiesce(this.actors);
+    this.#end(mark);
+    this.#back(mark, saved);
+  }
+
+  #back(mark, saved) {
+    this.machine.undo(mark);
+    restore(this.actors, saved);
+  }
+
+  /** Audits the state that was reached since `mark` unless it was audited before. */
+  #end(mark) {
+    const { machine, counts } = this;
+    const hash = machine.saveHash();
+    machine.walk(mark);
+    let extra = 3;
+    for (const pid of this.dead) extra = extra * 31 + pid;
+    for (const pid of this.faulted) extra = extra * 37 + pid;
+    const fresh = this.ends.add(machine.key(extra));
+    machine.restoreHash(hash);
+    if (!fresh) return;
+    counts.audits++;
+    audit(this.#run());
+  }
+
+  /** Runs these until none can go on; naps end when nothing else happens. */
+  #quiesce(coroutines) {
+    const { machine } = this;
+    for (let idle = 0; idle < 3; ) {
+      let moved = false;
+      for (const coroutine of coroutines) {
+        while (machine.enabled(coroutine)) {
+          machine.run(coroutine);
+          this.#sound(coroutine);
+          moved = true;
+        }
+      }
+      if (moved) {
+        idle = 0;
+        continue;
+      }
+      const naps = coroutines.filter((coroutine) => machine.naps(coroutine));
+      if (naps.length === 0) {
+        const late = coroutines.find((coroutine) => machine.hasDeadline(coroutine));
+        if (late === undefined) return;
+        late.late = true;
+        late.woken = true;
+        continue;
+      }
+      for (const coroutine of naps) {
+        const before = coroutine.stackHash;
+        machine.run(coroutine);
+        this.#sound(coroutine);
+        if (coroutine.stackHash !== before || coroutine.status !== ASLEEP) moved = true;
+      }
+      idle = moved && !naps.every((coroutine) => machine.naps(coroutine)) ? 0 : idle + 1;
+    }
+  }
+
+  /** The victim stops here: killed, or thrown out of its trap. `index`: writes of its step that did not happen. */
+  #crashes(victim, index) {
+    const { machine, counts } = this;
+    const own = victim.save();
+    victim.status = DEAD;
+    victim.stack = null;
+    const fresh = this.crashed.add(machine.key(0xc0 + victim.pid, victim.pid));
+    victim.restore(own);
+    if (!fresh) return;
+    counts.crashStates++;
+    this.path.push(`crash ${index}`);
+    const hash = machine.saveHash();
+    const saved = this.actors.map((actor) => actor.save());
+    const { mark } = machine;
+    const others = this.actors.filter((actor) => actor !== victim);
+    const { only, options } = this;
+    const second = options.second !== 0 && (machine.hash1 >>> 0) % options.second === 0;
+    for (const how of HOWS) {
+      if (only !== undefined && only.how !== how) continue;
+      if (how.startsWith("throw") && machine.u32(recordOf(victim.pid)) !== layout.PROCESSOR_KERNEL) continue;
+      this.path.push(how);
+      if (how.startsWith("throw")) this.#fault(victim, others, how);
+      else this.#death(victim, others, how, second && how === "burial");
+      this.path.pop();
+      this.#back(mark, saved);
+    }
+    machine.restoreHash(hash);
+    this.path.pop();
+  }
+
+  /** Killed; somebody buries. */
+  #death(victim, others, how, second) {
+    const { machine, counts, dead } = this;
+    const { mark } = machine;
+    const recoverer = machine.coroutines[RECOVERER];
+    victim.status = DEAD;
+    victim.stack = null;
+    dead.add(victim.pid);
+    counts.recoveries++;
+    if (how === "others, burial") this.#quiesce(others);
+    recoverer.begin([{ call: () => ["processor_gone", victim.pid, 1] }]);
+    const from = machine.mark;
+    const standing = others.map((actor) => actor.save());
+    machine.run(recoverer, how === "both" ? this.#mingle(others) : 0);
+    const alone = machine.mark;
+    this.#quiesce(how === "both" ? [...others, recoverer] : [recoverer, ...others]);
+    refuse(recoverer.status !== DONE, `the burial does not come to its end: ${this.#standing([recoverer, ...others])}`);
+    recoverer.begin([]);
+    this.#end(mark);
+    if (second) {
+      machine.undo(alone);
+      restore(others, standing);
+      this.#secondDeaths(victim, others, from);
+    }
+    recoverer.begin([]);
+    dead.delete(victim.pid);
+  }
+
+  /** Lets the others go on for some verbs. Returns: for how many the burial shall. */
+  #mingle(others) {
+    const { machine, options } = this;
+    const random = mix(machine.hash1 ^ machine.hash2, options.seed) >>> 0;
+    for (const other of others) {
+      if (machine.enabled(other)) machine.run(other, 1 + (random % 40));
+      this.#sound(other);
+    }
+    return 1 + ((random >>> 8) % 600);
+  }
+
+  /** The burial ran alone since `from`: it is cut after each of its writes, and another buries both. */
+  #secondDeaths(victim, others, from) {
+    const { machine, counts, dead } = this;
+    const recoverer = machine.coroutines[RECOVERER];
+    const heir = machine.coroutines[SECOND];
+    const saved = others.map((actor) => actor.save());
+    const hash = machine.saveHash();
+    recoverer.begin([]);
+    recoverer.status = DEAD;
+    dead.add(RECOVERER);
+    machine.walk(from, (index) => {
+      if (this.only !== undefined && this.only.again !== index) return;
+      const { mark } = machine;
+      counts.secondCrashes++;
+      this.path.push(`second crash ${index}`);
+      heir.begin([
+        { call: () => ["processor_mark_gone", RECOVERER, 1] },
+        { call: () => ["processor_mark_gone", victim.pid, 1] },
+        { call: () => ["processor_gone", RECOVERER, 1] },
+        { call: () => ["processor_gone", victim.pid, 1] },
+      ]);
+      this.#quiesce([heir, ...others]);
+      refuse(heir.status !== DONE, `the second burial does not come to its end: ${this.#standing([heir, ...others])}`);
+      heir.begin([]);
+      this.#end(mark);
+      this.path.pop();
+      machine.undo(mark);
+      restore(others, saved);
+    });
+    machine.restoreHash(hash);
+    dead.delete(RECOVERER);
+    recoverer.begin([]);
+  }
+
+  #standing(coroutines) {
+    return (
+      coroutines
+        .map(
+          ({ pid, status, site, address }) =>
+            `${pid} ${status} 0x${address.toString(16)}=0x${this.machine.u32(address).toString(16)} ${site}`,
+        )
+        .join("; ") +
+      Array.from({ length: 8 }, (_, i) => ` p${i}:0x${this.machine.u32(recordOf(i)).toString(16)}`).join("")
+    );
+  }
+
+  /** An exception left the trap; the thread lives and comes back later. */
+  #fault(victim, others, how) {
+    const { machine, counts, faulted } = this;
+    const { mark } = machine;
+    faulted.add(victim.pid);
+    machine.poke(recordOf(victim.pid), layout.PROCESSOR_FAULTED);
+    const { program, results, at } = victim;
+    victim.begin([...program.slice(0, at + 1), { call: () => ["zone_count", 0] }]);
+    victim.results = [...results, FAULTED];
+    victim.at = at + 1;
+    victim.status = READY;
+    if (how === "throw, others") this.#quiesce(others);
+    counts.recoveries++;
+    if (how === "throw, both") machine.run(victim, this.#mingle(others));
+    this.#quiesce(how === "throw, both" ? [...others, victim] : [victim, ...others]);
+    this.#end(mark);
+    faulted.delete(victim.pid);
+  }
+}
+
+function restore(coroutines, saved) {
+  for (const [index, coroutine] of coroutines.entries()) coroutine.restore(saved[index]);
+}
+
+export { AUDITOR, Violation };
