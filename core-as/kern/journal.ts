@@ -8,7 +8,7 @@
 
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
-import { me, P_JOURNAL, processor, processor_at } from "./processor";
+import { dawdle, me, P_JOURNAL, processor, processor_at } from "./processor";
 import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
 /**
@@ -23,6 +23,7 @@ export function journal_set(address: usize, value: u32): void {
   store<u32>(entry, <u32>address);
   store<u32>(entry, load<u32>(address), 4);
   me().p_journal_count = count + 1;
+  dawdle();
   store<u32>(address, value);
 }
 
@@ -32,6 +33,7 @@ export function journal_set(address: usize, value: u32): void {
  * Conditions: all locks of the transaction are still held.
  */
 export function journal_commit(): void {
+  dawdle();
   me().p_journal_count = 0;
 }
 

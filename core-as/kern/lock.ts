@@ -9,6 +9,8 @@ import { journal_undo } from "./journal";
 import { kassert } from "./panic";
 import { HELD_MAX, LOCK_NAP_NS, LOCK_SPIN_MAX } from "./param";
 import {
+  dawdle,
+  death_note,
   me,
   my_pid,
   P_HELD,
@@ -37,8 +39,10 @@ export function lock_acquire(lock_at: usize): void {
   store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
   me().p_held_count = count + 1;
   if (isDefined(KERN_DEBUG)) me().p_locks++;
+  dawdle();
   // [S5] Pairs with the store of lock_release: all that the last owner wrote is before it.
   if (word_cas(lock_at, 0, my_pid()) != 0) lock_acquire_slow(lock_at);
+  dawdle();
 }
 
 /** Takes the lock if nobody has it. Conditions: in a trap. Returns: whether it did. */
@@ -58,7 +62,9 @@ export function lock_try(lock_at: usize): bool {
 /** Opens the lock but keeps the note of it. Conditions: held, transaction committed. See lock_forget. */
 export function lock_open(lock_at: usize): void {
   kassert(me().p_journal_count == 0, 0x0203);
+  dawdle();
   word_store(lock_at, 0); // [S6] publishes what the section wrote
+  dawdle();
 }
 
 /** Drops the note of a lock that was opened. */
@@ -91,6 +97,7 @@ export function wake_unlocked(word_at: usize): void {
 export function wake_flush(): void {
   const word_at = me().p_wake;
   me().p_wake = 0;
+  dawdle();
   if (word_at != 0) word_wake(word_at, 1);
 }
 
@@ -128,6 +135,7 @@ function lock_acquire_slow(lock_at: usize): void {
 export function processor_undo(pid: u32): void {
   const state = processor_claim(pid);
   if (state == 0) return;
+  if (state == PROCESSOR_DEAD) death_note(pid);
   processor_undo_claimed(pid);
   word_store(p_state_at(pid), state);
 }

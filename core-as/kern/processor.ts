@@ -60,8 +60,10 @@ export class Processor {
   p_generation: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
-  _pad2: u32;
-  _pad3: u32;
+  /** Steps burned at each place where a death is to be met. Debug builds; a test writes it. */
+  p_dawdle: u32;
+  /** How its burial found it: state, 0x100 if it dawdled, 0x200 in a trap, locks << 16, undo entries << 24. Debug builds; a test takes it. */
+  p_died: u32;
 
   /** Stack of completed waiters. Atomic. On a line of its own: others write it. */
   p_completed: u32;
@@ -72,7 +74,8 @@ export class Processor {
   _pad4: u32;
   /** First undelivered waiter of the batch that was taken from p_completed. */
   p_drain: u32;
-  _pad5: u32;
+  /** 1 inside a trap. Debug builds: what is left of the state word once somebody has declared the processor dead. */
+  p_inside: u32;
   _pad6: u32;
   _pad7: u32;
   _pad8: u32;
@@ -178,10 +181,33 @@ export const DEBUG_SITE_COPYIN_END: u32 = 1;
 export const DEBUG_SITE_BEFORE_PUSH: u32 = 2;
 export const DEBUG_SITE_AFTER_PUSH: u32 = 3;
 export const DEBUG_SITE_HAND_OVER: u32 = 4;
+const DEBUG_SITE_DAWDLE: u32 = 255;
+
+/** In debug builds: burns the steps that a test asked for. The head of its loop is where an engine stops a terminated thread. */
+export function dawdle(): void {
+  if (isDefined(KERN_DEBUG)) {
+    if (me().p_dawdle == 0) return;
+    me().p_debug_at = DEBUG_SITE_DAWDLE;
+    for (let step = me().p_dawdle; step > 0; step--) word_load(processor + offsetof<Processor>("p_stop"));
+    me().p_debug_at = 0;
+  }
+}
+
+/** In debug builds: notes in what state a processor died. Conditions: its thread is gone, nobody has settled anything yet. */
+export function death_note(pid: u32): void {
+  if (isDefined(KERN_DEBUG)) {
+    const dead = processor_at(pid);
+    if (dead.p_died != 0) return;
+    const dawdled: u32 = dead.p_debug_at == DEBUG_SITE_DAWDLE ? 0x100 : 0;
+    const state = (word_load(p_state_at(pid)) & 0xff) | dawdled | (dead.p_inside << 9);
+    dead.p_died = state | (dead.p_held_count << 16) | (min(dead.p_journal_count, 255) << 24);
+  }
+}
 
 /** In debug builds: stops here when a test asked this processor to, until condemned or let go. */
 export function debug_site(site: u32): void {
   if (isDefined(KERN_DEBUG)) {
+    dawdle();
     const stop_at = processor + offsetof<Processor>("p_debug_stop");
     if (word_load(stop_at) != site) return;
     word_store(processor + offsetof<Processor>("p_debug_at"), site);

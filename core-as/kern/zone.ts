@@ -24,7 +24,7 @@ import {
 import { h_zone_cursor_at, header } from "./memory_map";
 import { kassert } from "./panic";
 import { MAGAZINE_BATCH, MAGAZINE_MAX, SLAB_BYTES, SLAB_FRAMES } from "./param";
-import { my_pid, P_MAGAZINES, processor } from "./processor";
+import { dawdle, my_pid, P_MAGAZINES, processor } from "./processor";
 
 export const ZONE_PORT: u32 = 0;
 export const ZONE_PSET: u32 = 1;
@@ -86,6 +86,7 @@ export function zone_alloc(zone: u32): usize {
   }
   store<u32>(magazine, load<u32>(element, 4));
   store<u32>(magazine, load<u32>(magazine, 4) - 1, 4);
+  dawdle();
   store<u32>(element, my_pid());
   return element;
 }
@@ -101,6 +102,7 @@ export function zone_free(zone: u32, element: usize): void {
   const magazine = processor + P_MAGAZINES + zone * 8;
   const count = load<u32>(magazine, 4);
   if (count >= MAGAZINE_MAX) magazine_shed(magazine, MAGAZINE_MAX / 2);
+  dawdle();
   store<u32>(element, OWNER_MAGAZINE | my_pid());
   store<u32>(element, load<u32>(magazine), 4);
   store<u32>(magazine, <u32>element);

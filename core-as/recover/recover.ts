@@ -19,6 +19,7 @@ import {
   PROCESSOR_RECOVERING,
   PROCESSOR_USER,
   P_MAGAZINES,
+  death_note,
   Processor,
   me,
   my_pid,
@@ -110,6 +111,7 @@ function burial_enter(pid: u32, generation: u32): bool {
 
 /** Declares a processor dead whose thread is gone. [S4] Its thread writes no more; only other recoverers do. */
 function mark_dead(pid: u32): void {
+  death_note(pid);
   const state_at = p_state_at(pid);
   word_cas(state_at, PROCESSOR_USER, PROCESSOR_DEAD);
   word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);

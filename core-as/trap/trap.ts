@@ -39,6 +39,7 @@ export function trap_enter_any(): void {
   const pid = my_pid();
   // [S2] Pairs with the condemner's compare-and-swap.
   if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_KERNEL) != PROCESSOR_USER) trap_enter_slow(pid);
+  if (isDefined(KERN_DEBUG)) me().p_inside = 1;
   if (word_load(p_stop_at(pid)) != 0) trap_die(pid);
   if (word_load(h_panic_at()) != 0) unreachable();
   memory_reach(word_load(h_pages_at()) << 16);
@@ -71,6 +72,7 @@ function trap_die(pid: u32): void {
 export function trap_leave(code: u32): u32 {
   if (me().p_work != 0) reap_run();
   const pid = my_pid();
+  if (isDefined(KERN_DEBUG)) me().p_inside = 0;
   word_store(p_state_at(pid), PROCESSOR_USER); // [S2]
   if (word_load(p_stop_at(pid)) != 0) {
     word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
