@@ -255,7 +255,8 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
       if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
       const kmsg = kmsg_at(at);
       kmsg.z_owner = my_pid();
-      if (kmsg.ikm_types & IKM_POST && kmsg.ikm_remote != 0) reap_post_hand(kmsg);
+      if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST; // a notification that was not given its right yet
+      if (kmsg.ikm_types & IKM_POST) reap_post_hand(kmsg);
       else ipc_kmsg_destroy(kmsg);
       reap_run();
     }
