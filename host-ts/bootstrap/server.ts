@@ -82,6 +82,8 @@ class Names {
     const service = this.#alive(name);
     if (service !== undefined) return { right: service.send };
     if (!wait || name === "") throw refusal(BOOTSTRAP_UNKNOWN_SERVICE, name);
+    const reply = message.replyName;
+    if (!isPort(reply)) throw refusal(KERN_ABORTED, name); // nobody waits any more
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         found: (found) => resolve({ right: found.send }),
@@ -90,8 +92,6 @@ class Names {
       const waiters = this.#waiters.get(name) ?? new Set();
       this.#waiters.set(name, waiters);
       waiters.add(waiter);
-      const reply = message.replyName;
-      if (!isPort(reply)) return;
       // Whoever gives up destroys its reply port: nothing is kept for it then.
       watchDeath(this.#space, reply, (dead) => {
         if (!dead || !waiters.delete(waiter)) return;
