@@ -4,8 +4,12 @@
 import {
   BELL_ARMED,
   BELL_RUNG,
+  PROCESSOR_DEAD,
+  PROCESSOR_FAULTED,
   PROCESSOR_FREE,
+  PROCESSOR_KERNEL,
   PROCESSOR_MAX,
+  PROCESSOR_RECOVERING,
   PROCESSOR_SIZE,
   PROCESSOR_USER,
   PROCESSORS,
@@ -57,6 +61,19 @@ export function claimRecord(views: Views): Life {
     if (Atomics.compareExchange(state, 0, PROCESSOR_FREE, PROCESSOR_USER) !== PROCESSOR_FREE) continue;
     const generation = Atomics.add(generationCell(views, best), 0, 1) + 1;
     return { pid: best, generation: generation >>> 0 };
+  }
+}
+
+/**
+ * Declares dead an agent whose thread is proven gone, without entering the kernel: from here on whoever waits for its locks
+ * undoes what it had begun. Its burial is still to come.
+ */
+export function markDead(views: Views, { pid, generation }: Life): void {
+  const state = views.cell(recordOf(pid) + Processor_p_state);
+  const recoversItself = PROCESSOR_RECOVERING | (pid << 8) | (PROCESSOR_FAULTED << 16);
+  for (const alive of [PROCESSOR_USER, PROCESSOR_KERNEL, PROCESSOR_FAULTED, recoversItself]) {
+    if (Atomics.load(generationCell(views, pid), 0) >>> 0 !== generation) return;
+    Atomics.compareExchange(state, 0, alive, PROCESSOR_DEAD);
   }
 }
 

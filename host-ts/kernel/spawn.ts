@@ -8,6 +8,7 @@ import type { Processor } from "../processor.js";
 import { dispositionOf, Moved, type OutgoingRight } from "../right.js";
 import { Space } from "../space.js";
 import type { Quota, Task } from "../task.js";
+import type { WatcherLetter } from "../reaper/watcher.js";
 import type { HandedRight, Invitation } from "../worker/invitation.js";
 import { lifeLock } from "../worker/invitation.js";
 import { bury, claimRecord, condemn, endTask, type Life } from "./life.js";
@@ -53,7 +54,7 @@ const GRACE_MS = 100;
 export class Spawner {
   readonly #kernel: SpawnerKernel;
   readonly #children: Set<Child> = new Set();
-  #reaper: WorkerLike | undefined;
+  #watcher: WorkerLike | undefined;
   #closing = false;
   #reaperChild: Child | undefined;
 
@@ -61,9 +62,9 @@ export class Spawner {
     this.#kernel = kernel;
   }
 
-  /** Number of the reaper's thread, where threads can write to each other; 0 otherwise. */
-  get reaperThread(): number {
-    return this.#reaper ? platform.threadOf(this.#reaper) : 0;
+  /** Number of the watcher's thread, where threads can write to each other; 0 otherwise. */
+  get watcherThread(): number {
+    return this.#watcher ? platform.threadOf(this.#watcher) : 0;
   }
 
   spawn(source: (() => WorkerLike) | URL | string, options: SpawnOptions): SpawnedTask {
@@ -73,21 +74,26 @@ export class Spawner {
     }
     const make = typeof source === "function" ? source : (): WorkerLike => platform.openWorker(source, options.name);
     const child = this.#start(make, options);
-    child.watched(this.#reaper);
+    child.watched(this.#watcher);
     return child;
   }
 
-  /** Starts the reaper, which gets the receive right `bootstrap` of the naming service. */
+  /** Starts the reaper, which gets the receive right `bootstrap` of the naming service, and the watcher, which tells it of deaths. */
   startReaper(bootstrap: number): void {
-    if (this.#reaper) return;
+    if (this.#watcher) return;
+    const { port1, port2 } = new MessageChannel();
     this.#reaperChild = this.#start(
-      () => {
-        this.#reaper = platform.openReaper();
-        return this.#reaper;
-      },
+      platform.openReaper,
       { name: "reaper" },
       { bootstrap: { name: bootstrap, disposition: MACH_MSG_TYPE_MOVE_RECEIVE } },
+      port1 as unknown as PortLike,
     );
+    const { processor, id } = this.#kernel;
+    this.#watcher = platform.openWatcher();
+    const deaths = port2 as unknown as PortLike;
+    const { kernelMemory: kernel } = processor;
+    const letter: WatcherLetter = { "mach-ipc": kernel.version, kernelId: id, kernel, deaths };
+    this.#watcher.postMessage(letter, [deaths]);
   }
 
   /** Names of the tasks that this thread knows, by task handle. */
@@ -122,9 +128,15 @@ export class Spawner {
     }
     await Promise.all(all.map((child) => child.terminate()));
     await reaper;
+    await this.#watcher?.terminate();
   }
 
-  #start(make: () => WorkerLike, options: SpawnOptions, ownRights: Record<string, HandedRight> = {}): Child {
+  #start(
+    make: () => WorkerLike,
+    options: SpawnOptions,
+    ownRights: Record<string, HandedRight> = {},
+    deaths?: PortLike,
+  ): Child {
     const { processor, id } = this.#kernel;
     const outgoing = Object.entries(options.rights ?? {});
     const space = Space.of(this.#kernel.task);
@@ -162,10 +174,14 @@ export class Spawner {
         bounded: options.quota?.kmsgBytes !== undefined,
         rights,
         data,
+        deaths,
         life: ends?.theirs,
         kernelId: id,
       };
-      worker.postMessage(invitation, ends ? [ends.theirs] : []);
+      worker.postMessage(
+        invitation,
+        [ends?.theirs, deaths].filter((port) => port !== undefined),
+      );
       child.port = ends?.mine;
       return child;
     } catch (error) {
@@ -193,7 +209,7 @@ function receivedType(disposition: number): number {
 class Child implements SpawnedTask {
   readonly name: string;
   readonly exited: Promise<Exit>;
-  /** Closes with the worker; for the reaper. */
+  /** Closes with the worker; for the watcher. */
   port: PortLike | undefined;
   readonly #worker: WorkerLike;
   readonly #processor: Processor;
@@ -225,11 +241,11 @@ class Child implements SpawnedTask {
     return this.#record.task;
   }
 
-  /** Asks the reaper to watch too: this thread may be blocked when the worker dies. */
-  watched(reaper: WorkerLike | undefined): void {
+  /** Asks the watcher to watch too: this thread may be blocked when the worker dies. */
+  watched(watcher: WorkerLike | undefined): void {
     const { port } = this;
-    if (!reaper || !port) return;
-    reaper.postMessage({ watch: { ...this.#record, port } }, [port]);
+    if (!watcher || !port) return;
+    watcher.postMessage({ watch: { ...this.#record, port } }, [port]);
   }
 
   async terminate(): Promise<void> {
