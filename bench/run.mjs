@@ -12,12 +12,13 @@ import { compareWithBest } from "./lib/best.mjs";
 import { environment } from "./lib/environment.mjs";
 import { built } from "./lib/kernel.mjs";
 import { installPeers } from "./lib/peers.mjs";
-import { coresFor, runStage } from "./lib/process.mjs";
+import { coresFor, runLaunches } from "./lib/process.mjs";
 import { compileRaw } from "./lib/raw-module.mjs";
 import { rowsOf } from "./lib/rows.mjs";
 import { printTable } from "./lib/table.mjs";
+import { compileVariants } from "./lib/variants.mjs";
 
-const questions = ["roundtrip", "one-way", "fan-in"];
+const questions = ["roundtrip", "one-way", "fan-in", "discipline"];
 const sizes = {
   full: { size: "full", rounds: 31, roundMs: 20 },
   quick: { size: "quick", rounds: 3, roundMs: 4 },
@@ -58,6 +59,7 @@ async function main() {
   const chosen = chosenQuestions();
   if (!flags.baselines && !built()) throw new Error("nothing to measure: npm run build first");
   await compileRaw();
+  if (chosen.includes("discipline") && !flags.baselines) await compileVariants();
   const skipped = [];
   const available = flags.baselines ? [] : ["kernel"];
   if (installPeers(skipped)) available.push("peers");
@@ -71,7 +73,8 @@ async function main() {
       const cores = coresFor(stage, skipped, question);
       if (cores === null) continue;
       const job = { question, stage: stage.name, cores, available, parameters: parametersUsed };
-      const outcome = await runStage(job);
+      const launches = flags.quick ? 1 : (stage.launches ?? 1);
+      const outcome = await runLaunches(job, launches);
       measured[`${question}/${stage.name}`] = { placement: stage.placement, cores, ...outcome };
       rows.push(...rowsOf(question, stage, outcome.results));
     }

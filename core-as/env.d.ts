@@ -2,3 +2,4 @@
 
 declare const KERN_DEBUG: i32;
 declare const KERN_MODEL: i32;
+declare const KERN_BARE: i32;

@@ -16,7 +16,8 @@ import { dumpKernel, type KernelDump } from "./kernel/dump.js";
 import { type KernelAttachment, attachStranger } from "./kernel/attachment.js";
 import { ringAll } from "./kernel/life.js";
 import { NamingService } from "./kernel/naming.js";
-import { type SpawnedTask, type SpawnOptions, Spawner } from "./kernel/spawn.js";
+import type { SpawnedTask } from "./kernel/child.js";
+import { type SpawnOptions, Spawner } from "./kernel/spawn.js";
 import type { TaskId, WorkerLike } from "./platform/types.js";
 import { Processor } from "./processor.js";
 import { Space } from "./space.js";
@@ -114,7 +115,7 @@ export class Kernel implements AsyncDisposable {
   }
 
   /**
-   * Starts a worker with a task of its own.
+   * Starts a worker with a task of its own; with `restart`, again whenever it ends.
    *
    * @param worker makes the worker, the form that bundlers recognise; or a module's URL or path
    * @throws KernError `KERN_NOT_SUPPORTED`: memory cannot be shared here; names the headers to set.

@@ -7,10 +7,10 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { inline } from "./lib/inline.mjs";
 import { fail, files, fresh, node, root, stampAt, text } from "./lib/run.mjs";
 
 const ASC = "node_modules/assemblyscript/bin/asc.js";
-const WASM_OPT = "node_modules/binaryen/bin/wasm-opt";
 const TSC = "node_modules/typescript/bin/tsc";
 const HOST_STAMP = "build/host.stamp";
 /** Modules that have no business in a browser. */
@@ -39,15 +39,6 @@ async function kernel(target) {
   if (/\bWARNING\b/.test(said)) return `asc, target ${target}; warnings are errors:\n${said}`;
   stampAt(stamp, core, since);
   return undefined;
-}
-
-/** Inlines the small helpers: V8 does not inline WebAssembly functions, and a message crosses some sixty (ADR 5). */
-async function inline(path) {
-  const features = ["threads", "bulk-memory", "mutable-globals", "sign-ext", "nontrapping-float-to-int"];
-  const sizes = ["-aimfs", "30", "-fimfs", "30", "-ocimfs", "400"];
-  const enable = features.map((feature) => `--enable-${feature}`);
-  const { code, text: said } = await node([WASM_OPT, ...enable, "-O3", "-s", "1", ...sizes, path, "-o", path]);
-  return code === 0 ? undefined : `wasm-opt:\n${said}`;
 }
 
 /** Generates what the host knows of the core. */

@@ -2,6 +2,7 @@
 // by run.mjs over the process's channel, which gets back what was measured.
 import { measure } from "./measure.mjs";
 import { Stage } from "./stage.mjs";
+import { moduleOf } from "./variants.mjs";
 
 /** Baselines may stand in several cases: every method is measured once. */
 function methodsOf(cases, available) {
@@ -14,16 +15,28 @@ function methodsOf(cases, available) {
   return [...methods.values()];
 }
 
+/** One set of threads for each kernel that is compared, by its name; most questions have one, without a name. */
+async function openStages(methods, { clients, cores }) {
+  const withKernel = methods.some(({ needs }) => needs === "kernel");
+  const stages = new Map();
+  for (const { kernel } of methods) {
+    if (stages.has(kernel)) continue;
+    const module = kernel ? await moduleOf(kernel) : undefined;
+    stages.set(kernel, await Stage.open({ clients, withKernel, cores, kernel: module }));
+  }
+  return stages;
+}
+
 async function runStage({ question, stage: name, cores, available, parameters }) {
   const { stages } = await import(`../${question}.mjs`);
   const { clients, cases, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
   const methods = methodsOf(cases, available);
-  const withKernel = methods.some(({ needs }) => needs === "kernel");
-  const stage = await Stage.open({ clients, withKernel, cores });
+  const opened = await openStages(methods, { clients, cores });
   const rounds = Math.min(parameters.rounds, roundsMax);
-  const results = await measure(stage, methods, { ...parameters, rounds });
-  await stage.end();
-  process.send({ results: Object.fromEntries(results), pinning: stage.pinning });
+  const results = await measure(({ kernel }) => opened.get(kernel), methods, { ...parameters, rounds });
+  for (const stage of opened.values()) await stage.end();
+  const pinning = [...opened.values()].flatMap((stage) => stage.pinning);
+  process.send({ results: Object.fromEntries(results), pinning });
   process.disconnect();
 }
 

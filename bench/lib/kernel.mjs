@@ -10,5 +10,6 @@ export const machIpc = () => import(entry("index"));
 export const mig = () => import(entry("mig"));
 export const machTraps = () => import(entry("traps"));
 
-export const boot = async () => (await machIpc()).Kernel.boot();
+/** `module`: another kernel than the shipped one. */
+export const boot = async (module) => (await machIpc()).Kernel.boot(module ? { module } : {});
 export const join = async () => (await machIpc()).Task.self();

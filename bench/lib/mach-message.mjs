@@ -8,6 +8,9 @@ export const MOVE_SEND_ONCE = 18;
 export const COPY_SEND = 19;
 export const MAKE_SEND = 20;
 export const MAKE_SEND_ONCE = 21;
+const MACH_PORT_RIGHT_RECEIVE = 1;
+const MACH_PORT_LIMITS_INFO = 1;
+const QLIMIT = 1024;
 export const HEADER = 24;
 export const TRAILER = 8;
 
@@ -44,4 +47,17 @@ export async function link({ task, region, role }) {
   const { bootstrap } = task;
   const right = await (role === "client" ? bootstrap.lookUp(service) : bootstrap.checkIn(service));
   return { name: right.name, trap: traps(task), close: () => right[Symbol.dispose]() };
+}
+
+/** A port of this thread's own that it may send to, with a queue of 1024. Returns its name. */
+export function ownPort(trap) {
+  const out = new Uint32Array(1);
+  const self = trap.mach_task_self();
+  expectSuccess(trap.mach_port_allocate(self, MACH_PORT_RIGHT_RECEIVE, out), "allocate");
+  const name = out[0];
+  expectSuccess(trap.mach_port_insert_right(self, name, name, MAKE_SEND), "insert_right");
+  const limits = new Uint32Array([QLIMIT]);
+  const limited = trap.mach_port_set_attributes(self, name, MACH_PORT_LIMITS_INFO, limits, 1);
+  expectSuccess(limited, "set_attributes");
+  return name;
 }

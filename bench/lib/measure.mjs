@@ -2,16 +2,17 @@
 // wanted length is known, then rounds in which the methods take turns, in an order that rotates; last,
 // the times of single messages. All methods of a stage run in the same threads, so ratios compare like
 // with like; nothing is asserted about absolute times.
-import { gaps, median, percentile, thirdFastest } from "./statistics.mjs";
+import { gaps, median, percentile, summary } from "./statistics.mjs";
 
 const CHECKED = 2048; // messages of the check: twice round a ring or queue of 1024
 const STEP = 256; // counts are multiples of every batch
 const TIMED_MAX = 20_000;
 
-/** Returns, by method name: nanoseconds a message for each round, statistics, hash, extras. */
-export async function measure(stage, methods, { rounds, roundMs, size }) {
+/** `stageOf` says which threads run a method. Returns, by method name: nanoseconds a message for each round, statistics, hash, extras. */
+export async function measure(stageOf, methods, { rounds, roundMs, size }) {
   const results = new Map();
   for (const method of methods) {
+    const stage = stageOf(method);
     await stage.openMethod(method);
     const { hash } = await stage.run(method, { count: CHECKED, full: true });
     const count = method.count?.[size] ?? (await warmUp(stage, method, roundMs));
@@ -21,14 +22,14 @@ export async function measure(stage, methods, { rounds, roundMs, size }) {
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < methods.length; turn++) {
       const method = methods[(round + turn) % methods.length];
-      await oneRound(stage, method, results.get(method.name));
+      await oneRound(stageOf(method), method, results.get(method.name));
     }
   }
   for (const method of methods) {
+    const stage = stageOf(method);
     const result = results.get(method.name);
     if (method.single) await timeSingle(stage, method, result);
-    result.median = median(result.rounds);
-    result.thirdFastest = thirdFastest(result.rounds);
+    Object.assign(result, summary(result.rounds));
     await stage.closeMethod(method);
   }
   return results;

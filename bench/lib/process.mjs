@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { summary } from "./statistics.mjs";
 
 const child = fileURLToPath(new URL("./child.mjs", import.meta.url));
 
@@ -33,7 +34,7 @@ export function coresFor({ name, placement }, skipped, question) {
 }
 
 /** Runs a stage in a child of its own, on one core from its start if that is its placement. */
-export function runStage(job) {
+function runStage(job) {
   const alone = job.cores.length === 1;
   const command = alone ? "taskset" : process.execPath;
   const prefix = alone ? ["-c", String(job.cores[0]), process.execPath] : [];
@@ -54,4 +55,19 @@ export function runStage(job) {
       reject(new Error(`${job.question}/${job.stage} ended with ${signal ?? code}`));
     });
   });
+}
+
+/** Runs a stage in `launches` children, one after the other; their rounds are the rounds of one measurement. */
+export async function runLaunches(job, launches) {
+  const outcome = await runStage(job);
+  for (let launch = 1; launch < launches; launch++) {
+    const { results } = await runStage(job);
+    for (const [name, { rounds, extras }] of Object.entries(results)) {
+      const all = outcome.results[name];
+      all.rounds.push(...rounds);
+      all.extras.push(...extras);
+      Object.assign(all, summary(all.rounds));
+    }
+  }
+  return outcome;
 }

@@ -9,10 +9,13 @@ export const median = (values) => {
 };
 
 /** Noise on a shared machine only ever adds: the third-fastest of many rounds is what repeats. */
-export const thirdFastest = (nanoseconds) => {
+const thirdFastest = (nanoseconds) => {
   const sorted = ascending(nanoseconds);
   return sorted[Math.min(2, sorted.length - 1)];
 };
+
+/** Of a method's rounds. */
+export const summary = (rounds) => ({ median: median(rounds), thirdFastest: thirdFastest(rounds) });
 
 export const percentile = (values, part) => {
   const sorted = ascending(values);

@@ -1,9 +1,9 @@
 // Rows for a reader.
 
-const columns = ["question", "case", "unit", "value", "baseline", "baselineValue", "ratio"];
+const columns = ["question", "case", "unit", "value", "baseline", "baselineValue", "ratio", "spread"];
 
 function columnWidths(rows) {
-  const widest = (name) => Math.max(name.length, ...rows.map((row) => String(row[name]).length));
+  const widest = (name) => Math.max(name.length, ...rows.map((row) => String(row[name] ?? "").length));
   return columns.map(widest);
 }
 
@@ -15,7 +15,7 @@ export function printTable(rows, { measured, rawBaselines, skipped }) {
       .join("  ")
       .trimEnd();
   console.log(line(columns));
-  for (const row of rows) console.log(line(columns.map((name) => row[name])));
+  for (const row of rows) console.log(line(columns.map((name) => row[name] ?? "")));
   console.log("\nns a message of every method: third-fastest round, median round, one message p50, p99");
   for (const [stage, { results, pinning, cores }] of Object.entries(measured)) {
     console.log(`${stage} (cores ${cores}; ${[...new Set(pinning)].join(", ")})`);

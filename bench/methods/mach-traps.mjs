@@ -10,16 +10,12 @@ import {
   MACH_RCV_MSG,
   MACH_RCV_TIMED_OUT,
   MACH_SEND_MSG,
-  MAKE_SEND,
   MAKE_SEND_ONCE,
   MOVE_SEND_ONCE,
   messages,
+  ownPort,
   WORD,
 } from "../lib/mach-message.mjs";
-
-const MACH_PORT_RIGHT_RECEIVE = 1;
-const MACH_PORT_LIMITS_INFO = 1;
-const QLIMIT = 1024;
 
 const both = MACH_SEND_MSG | MACH_RCV_MSG;
 const isClient = ({ role }) => role === "client";
@@ -126,18 +122,6 @@ function batchReceiver({ bytes }, { buffer, slot }, trap, name) {
       }
     }
   };
-}
-
-function ownPort(trap) {
-  const out = new Uint32Array(1);
-  const self = trap.mach_task_self();
-  expectSuccess(trap.mach_port_allocate(self, MACH_PORT_RIGHT_RECEIVE, out), "allocate");
-  const name = out[0];
-  expectSuccess(trap.mach_port_insert_right(self, name, name, MAKE_SEND), "insert_right");
-  const limits = new Uint32Array([QLIMIT]);
-  const limited = trap.mach_port_set_attributes(self, name, MACH_PORT_LIMITS_INFO, limits, 1);
-  expectSuccess(limited, "set_attributes");
-  return name;
 }
 
 /** A thread's messages to its own port, sent and received by two traps or by one. */

@@ -3,7 +3,7 @@
 
 import { pair_cas, pair_load } from "../sync/atomics";
 import { journal_commit } from "../kern/journal";
-import { OWNER_QUEUED } from "../kern/zone";
+import { OWNER_QUEUED, owner_set } from "../kern/zone";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { ikm_remote_type, kmsg_at } from "./ipc_kmsg";
 import { IpcPort } from "./ipc_port";
@@ -73,7 +73,7 @@ function imq_append_chain(port: IpcPort): void {
   let oldest: u32 = 0;
   for (let at = newest; at != 0; at = kmsg_at(at).ikm_next) {
     kmsg_at(at)._ikm_forward = oldest;
-    kmsg_at(at).z_owner = OWNER_QUEUED;
+    owner_set(at, OWNER_QUEUED);
     oldest = at;
   }
   if (port.imq_last != 0) kmsg_at(port.imq_last).ikm_forward = oldest;

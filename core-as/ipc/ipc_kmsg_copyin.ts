@@ -168,8 +168,7 @@ function ikm_remote_at(kmsg: IpcKmsg): usize {
 
 function copyin_destination(space: IpcSpace, kmsg: IpcKmsg, name: u32, entry: IpcEntry, disposition: u32): void {
   if (disposition == MACH_MSG_TYPE_COPY_SEND) {
-    kmsg.ikm_remote = entry.ie_object;
-    journal_commit();
+    kmsg._ikm_remote = entry.ie_object; // one store: a transaction by itself
     return;
   }
   kmsg.ikm_types |= IKM_COUNTED;

@@ -13,7 +13,7 @@
 // (ip_unlock). A sender that dies between push and kick: recovery kicks every port that has KICK and messages.
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
-import { journal_commit, journal_set } from "../kern/journal";
+import { journal_commit, journal_set, journal_set_four } from "../kern/journal";
 import { lock_forget, lock_open, lock_try, processor_undo } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
@@ -181,8 +181,7 @@ export function imq_peek(port: IpcPort): IpcKmsg | null {
 export function imq_dequeue(port: IpcPort, kmsg: IpcKmsg): void {
   const direct = port.imq_first == 0 && imq_claim(port, kmsg);
   if (direct) {
-    port.imq_chain = 0;
-    imq_take_rights(port, kmsg, my_pid());
+    imq_take_rights(port, kmsg, my_pid(), changetype<usize>(port) + offsetof<IpcPort>("_imq_chain"), 0);
   } else {
     if (port.imq_first == 0) imq_drain(port);
     imq_unlink(port, kmsg, my_pid());
@@ -212,24 +211,33 @@ function imq_claim(port: IpcPort, kmsg: IpcKmsg): bool {
 function imq_unlink(port: IpcPort, kmsg: IpcKmsg, owner: u32): void {
   kassert(port.imq_first == changetype<usize>(kmsg), 0x1701);
   const next = kmsg.ikm_forward;
-  port.imq_first = next;
   if (next == 0) port.imq_last = 0;
-  imq_take_rights(port, kmsg, owner);
+  imq_take_rights(port, kmsg, owner, changetype<usize>(port) + offsetof<IpcPort>("_imq_first"), next);
 }
 
-/** Numbers the message, gives it its new owner and ends its destination right. Conditions: port locked, in a transaction. */
-function imq_take_rights(port: IpcPort, kmsg: IpcKmsg, owner: u32): void {
-  journal_set(changetype<usize>(kmsg), owner);
-  if ((kmsg.ikm_types & IKM_NUMBERED) == 0) {
-    kmsg.ikm_seqno = port.imq_seqno;
-    port.imq_seqno = port.imq_seqno + 1;
-  }
+/**
+ * Takes the message out of the word that held it, which becomes `rest`; numbers it, gives it its new owner and ends its destination
+ * right. Conditions: port locked, in a transaction.
+ */
+function imq_take_rights(port: IpcPort, kmsg: IpcKmsg, owner: u32, word_at: usize, rest: u32): void {
+  const seqno = port.imq_seqno;
+  const fresh: u32 = kmsg.ikm_types & IKM_NUMBERED ? 0 : 1;
+  if (fresh != 0) kmsg.ikm_seqno = seqno;
+  journal_set_four(
+    word_at,
+    rest,
+    changetype<usize>(kmsg) + offsetof<IpcKmsg>("z_owner"),
+    owner,
+    changetype<usize>(port) + offsetof<IpcPort>("_imq_seqno"),
+    seqno + fresh,
+    changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"),
+    0,
+  );
   kmsg.ikm_local_name = port.io_name;
   kmsg.ikm_context = port.ip_context;
   kmsg.ikm_types &= ~IKM_POST; // delivered
   if (ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE) port.ip_sorights = port.ip_sorights - 1;
   else if (kmsg.ikm_types & IKM_COUNTED) port.ip_srights = port.ip_srights - 1;
-  kmsg.ikm_remote = 0;
 }
 
 /** What follows a dequeue: room for a blocked sender, perhaps no more senders. Conditions: port locked, committed. */

@@ -31,7 +31,7 @@ import {
   waiter_sleep,
   waiter_wake,
 } from "../kern/waiter";
-import { OWNER_HELD, zone_free, ZONE_WAITER } from "../kern/zone";
+import { OWNER_HELD, owner_set, zone_free, ZONE_WAITER } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_RETRY,
@@ -222,7 +222,7 @@ export function ipc_receive_done(space: IpcSpace, waiter: Waiter, option: u32, s
   const kmsg = waiter.w_kmsg;
   const needed = waiter.w_size;
   const name = port_at(waiter.w_object).io_name;
-  if (kmsg != 0) kmsg_at(kmsg).z_owner = my_pid();
+  if (kmsg != 0) owner_set(kmsg, my_pid());
   waiter_free(waiter);
   if (kmsg != 0) return ipc_receive_finish(space, kmsg_at(kmsg), option, size);
   out_set(0, 0);

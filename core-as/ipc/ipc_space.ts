@@ -5,7 +5,7 @@
 // The frames carry the task's address as owner and are freed with it; what a crash leaves unlinked is freed then too.
 
 import { frames_alloc, FRAME_SPACE } from "../kern/frame";
-import { journal_set } from "../kern/journal";
+import { journal_set, journal_set_four } from "../kern/journal";
 import { lock_acquire, lock_release } from "../kern/lock";
 import { Element } from "../kern/zone";
 import { ENTRY_SKIPS_MAX, SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
@@ -183,7 +183,7 @@ function ipc_entry_fresh(space: IpcSpace, type: u32, urefs: u32, object: u32): u
     index++;
     if (fresh.ie_bits != 0) continue; // claimed by name before its turn
     space.is_cursor = index;
-    return ipc_entry_claim(space, index - 1, fresh, type, urefs, object);
+    return ipc_entry_claim(space, index - 1, fresh, 0, type, urefs, object);
   }
   return 0;
 }
@@ -195,18 +195,34 @@ function ipc_entry_reuse(space: IpcSpace, type: u32, urefs: u32, object: u32): u
     const entry = entry_at(is_entry(space, index));
     space.is_free = entry.ie_next;
     if (entry.ie_next == 0) space.is_free_last = 0;
-    entry.ie_bits = entry.ie_bits & ~IE_LISTED;
-    if (!ie_used(entry.ie_bits)) return ipc_entry_claim(space, index, entry, type, urefs, object);
+    const bits = entry.ie_bits & ~IE_LISTED;
+    if (!ie_used(bits)) return ipc_entry_claim(space, index, entry, bits, type, urefs, object);
+    entry.ie_bits = bits;
   }
   return 0;
 }
 
-function ipc_entry_claim(space: IpcSpace, index: u32, entry: IpcEntry, type: u32, urefs: u32, object: u32): u32 {
-  const bits = ie_bits_claim(entry.ie_bits, type, urefs);
-  entry.ie_bits = bits;
-  entry.ie_object = object;
-  entry.ie_request = 0;
-  space.is_entries = space.is_entries + 1;
+/** Takes a free slot, whose bits are to be `free` but for the claim, into use. */
+function ipc_entry_claim(
+  space: IpcSpace,
+  index: u32,
+  entry: IpcEntry,
+  free: u32,
+  type: u32,
+  urefs: u32,
+  object: u32,
+): u32 {
+  const bits = ie_bits_claim(free, type, urefs);
+  journal_set_four(
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_bits"),
+    bits,
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_object"),
+    object,
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_request"),
+    0,
+    changetype<usize>(space) + offsetof<IpcSpace>("_is_entries"),
+    space.is_entries + 1,
+  );
   return name_make(index, ie_gen(bits));
 }
 
@@ -232,8 +248,8 @@ export function ipc_entry_reserve(space: IpcSpace, name: u32): u32 {
 /** Takes a reserved name into use. Conditions: ipc_entry_reserve succeeded, space locked since, in a transaction. */
 export function ipc_entry_alloc_name(space: IpcSpace, name: u32, type: u32, urefs: u32, object: u32): void {
   const entry = entry_at(is_entry(space, name_index(name)));
-  entry.ie_bits = (entry.ie_bits & IE_LISTED) | (name_gen(name) << 24);
-  ipc_entry_claim(space, name_index(name), entry, type, urefs, object);
+  const bits = (entry.ie_bits & IE_LISTED) | (name_gen(name) << 24);
+  ipc_entry_claim(space, name_index(name), entry, bits, type, urefs, object);
 }
 
 /**
@@ -244,11 +260,17 @@ export function ipc_entry_alloc_name(space: IpcSpace, name: u32, type: u32, uref
 export function ipc_entry_dealloc(space: IpcSpace, name: u32, entry: IpcEntry): void {
   const index = name_index(name);
   const listed = (entry.ie_bits & IE_LISTED) != 0;
-  entry.ie_bits = ie_bits_free(entry.ie_bits);
-  entry.ie_object = 0;
-  space.is_entries = space.is_entries - 1;
+  journal_set_four(
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_bits"),
+    ie_bits_free(entry.ie_bits),
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_object"),
+    0,
+    changetype<usize>(entry) + offsetof<IpcEntry>("_ie_next"),
+    listed ? entry.ie_next : 0,
+    changetype<usize>(space) + offsetof<IpcSpace>("_is_entries"),
+    space.is_entries - 1,
+  );
   if (listed) return;
-  entry.ie_next = 0;
   if (space.is_free_last != 0) entry_at(is_entry(space, space.is_free_last)).ie_next = index;
   else space.is_free = index;
   space.is_free_last = index;

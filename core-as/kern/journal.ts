@@ -6,6 +6,7 @@
 // Plain stores of a dead agent can be read by its undoer: engines stop WebAssembly at calls and loop heads, where program
 // order has been performed, and the state word that told of the death orders them (LOCKING.md).
 
+import { BARE_JOURNAL } from "./bare";
 import { kassert } from "./panic";
 import { JOURNAL_MAX } from "./param";
 import { dawdle, me, P_JOURNAL, processor, processor_at } from "./processor";
@@ -17,6 +18,10 @@ import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
  * Conditions: the lock that guards the word is held.
  */
 export function journal_set(address: usize, value: u32): void {
+  if (BARE_JOURNAL) {
+    store<u32>(address, value);
+    return;
+  }
   const count = me().p_journal_count;
   kassert(count < JOURNAL_MAX, 0x0101);
   const entry = processor + P_JOURNAL + count * 8;
@@ -28,13 +33,49 @@ export function journal_set(address: usize, value: u32): void {
 }
 
 /**
+ * As four journal_set, for transactions on the path of a message: one call and one store of the count.
+ *
+ * Conditions: the locks that guard the words are held.
+ */
+export function journal_set_four(
+  a: usize,
+  a_value: u32,
+  b: usize,
+  b_value: u32,
+  c: usize,
+  c_value: u32,
+  d: usize,
+  d_value: u32,
+): void {
+  if (!BARE_JOURNAL) {
+    const count = me().p_journal_count;
+    kassert(count + 3 < JOURNAL_MAX, 0x0102);
+    const entry = processor + P_JOURNAL + count * 8;
+    store<u32>(entry, <u32>a);
+    store<u32>(entry, load<u32>(a), 4);
+    store<u32>(entry, <u32>b, 8);
+    store<u32>(entry, load<u32>(b), 12);
+    store<u32>(entry, <u32>c, 16);
+    store<u32>(entry, load<u32>(c), 20);
+    store<u32>(entry, <u32>d, 24);
+    store<u32>(entry, load<u32>(d), 28);
+    me().p_journal_count = count + 4; // all four are noted before the first is changed
+    dawdle();
+  }
+  store<u32>(a, a_value);
+  store<u32>(b, b_value);
+  store<u32>(c, c_value);
+  store<u32>(d, d_value);
+}
+
+/**
  * Makes everything since the last commit final.
  *
  * Conditions: all locks of the transaction are still held.
  */
 export function journal_commit(): void {
   dawdle();
-  me().p_journal_count = 0;
+  if (!BARE_JOURNAL) me().p_journal_count = 0;
 }
 
 /**

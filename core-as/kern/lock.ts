@@ -5,6 +5,7 @@
 // transaction and releases its locks itself, which takes no lock.
 
 import { word_cas, word_load, word_store, word_wait, word_wake } from "../sync/atomics";
+import { BARE_HELD, BARE_JOURNAL } from "./bare";
 import { journal_undo } from "./journal";
 import { kassert } from "./panic";
 import { HELD_MAX, LOCK_NAP_NS, LOCK_SPIN_MAX } from "./param";
@@ -34,10 +35,7 @@ import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
  *             releases only words that carry the dead number, so that a note too many is harmless.
  */
 export function lock_acquire(lock_at: usize): void {
-  const count = me().p_held_count;
-  kassert(count < HELD_MAX, 0x0201);
-  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
-  me().p_held_count = count + 1;
+  lock_note(lock_at);
   if (isDefined(KERN_DEBUG)) me().p_locks++;
   dawdle();
   // [S5] Pairs with the store of lock_release: all that the last owner wrote is before it.
@@ -47,21 +45,27 @@ export function lock_acquire(lock_at: usize): void {
 
 /** Takes the lock if nobody has it. Conditions: in a trap. Returns: whether it did. */
 export function lock_try(lock_at: usize): bool {
-  const count = me().p_held_count;
-  kassert(count < HELD_MAX, 0x0202);
-  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
-  me().p_held_count = count + 1;
+  lock_note(lock_at);
   if (word_cas(lock_at, 0, my_pid()) == 0) {
     if (isDefined(KERN_DEBUG)) me().p_locks++;
     return true;
   }
-  me().p_held_count = count;
+  if (!BARE_HELD) me().p_held_count--;
   return false;
+}
+
+/** Puts the lock on the held list, before it is taken. */
+function lock_note(lock_at: usize): void {
+  if (BARE_HELD) return;
+  const count = me().p_held_count;
+  kassert(count < HELD_MAX, 0x0201);
+  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
+  me().p_held_count = count + 1;
 }
 
 /** Opens the lock but keeps the note of it. Conditions: held, transaction committed. See lock_forget. */
 export function lock_open(lock_at: usize): void {
-  kassert(me().p_journal_count == 0, 0x0203);
+  if (!BARE_JOURNAL) kassert(me().p_journal_count == 0, 0x0203);
   dawdle();
   word_store(lock_at, 0); // [S6] publishes what the section wrote
   dawdle();
@@ -69,6 +73,7 @@ export function lock_open(lock_at: usize): void {
 
 /** Drops the note of a lock that was opened. */
 export function lock_forget(lock_at: usize): void {
+  if (BARE_HELD) return;
   const last = me().p_held_count - 1;
   const base = processor + P_HELD;
   for (let index: u32 = last; index + 1 > 0; index--) {
@@ -90,7 +95,7 @@ export function lock_forget(lock_at: usize): void {
 export function wake_unlocked(word_at: usize): void {
   if (me().p_wake != 0) wake_flush();
   me().p_wake = <u32>word_at;
-  if (me().p_held_count == 0) wake_flush();
+  if (BARE_HELD || me().p_held_count == 0) wake_flush();
 }
 
 /** Gives the notify that is owed, if any. */

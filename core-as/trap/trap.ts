@@ -3,6 +3,7 @@
 // left an earlier one: it recovers first.
 
 import { memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
+import { BARE_STATE } from "../kern/bare";
 import { processor_claim } from "../kern/lock";
 import { h_pages_at, h_panic_at, h_terminated_at } from "../kern/memory_map";
 import {
@@ -36,13 +37,17 @@ export function trap_enter(): u32 {
 
 /** As trap_enter, also when the kernel is closed. */
 export function trap_enter_any(): void {
+  if (!BARE_STATE) trap_enter_state();
+  if (word_load(h_panic_at()) != 0) unreachable();
+  memory_reach(word_load(h_pages_at()) << 16);
+}
+
+function trap_enter_state(): void {
   const pid = my_pid();
   // [S2] Pairs with the condemner's compare-and-swap.
   if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_KERNEL) != PROCESSOR_USER) trap_enter_slow(pid);
   if (isDefined(KERN_DEBUG)) me().p_inside = 1;
   if (word_load(p_stop_at(pid)) != 0) trap_die(pid);
-  if (word_load(h_panic_at()) != 0) unreachable();
-  memory_reach(word_load(h_pages_at()) << 16);
 }
 
 function trap_enter_slow(pid: u32): void {
@@ -71,6 +76,7 @@ function trap_die(pid: u32): void {
 /** Leaves the kernel with `code`, after the work that the trap caused. Conditions: nothing locked, nothing in the journal. */
 export function trap_leave(code: u32): u32 {
   if (me().p_work != 0) reap_run();
+  if (BARE_STATE) return code;
   const pid = my_pid();
   if (isDefined(KERN_DEBUG)) me().p_inside = 0;
   word_store(p_state_at(pid), PROCESSOR_USER); // [S2]

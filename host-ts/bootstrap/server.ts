@@ -10,6 +10,7 @@ import {
   KERN_INVALID_CAPABILITY,
   MACH_PORT_TYPE_SEND,
 } from "../abi/codes.gen.js";
+import * as platform from "#platform";
 import { KernError } from "../errors.js";
 import type { Message } from "../message.js";
 import { serve, type Server } from "../mig/server.js";
@@ -26,6 +27,13 @@ interface Service {
   readonly send: SendRight;
   /** The receive right, while nobody has checked in. */
   receive: ReceiveRight | null;
+  /** Whether the receive right comes back when its holder dies. */
+  persistent: boolean;
+}
+
+/** What a check-in is answered with. */
+interface CheckedIn {
+  readonly receive: Moved;
 }
 
 /** A look-up that waits for a check-in. */
@@ -38,7 +46,7 @@ interface Waiter {
 export function serveBootstrap(task: SpaceOwner, receive: ReceiveRight): Server {
   const names = new Names(task);
   return serve(receive, bootstrapSubsystem, {
-    check_in: ({ name, persistent }) => ({ receive: names.checkIn(name, persistent) }),
+    check_in: ({ name, persistent }) => names.checkIn(name, persistent),
     register: ({ name, right }) => names.register(name, right),
     look_up: ({ name, wait }, message) => names.lookUp(name, wait, message),
     unregister: ({ name }) => names.unregister(name),
@@ -57,23 +65,44 @@ class Names {
     this.#space = Space.of(task);
   }
 
-  checkIn(name: string, persistent: boolean): Moved {
+  checkIn(name: string, persistent: boolean): CheckedIn | Promise<CheckedIn> {
+    const service = this.#alive(name);
+    if (service === undefined || service.receive !== null || !service.persistent)
+      return this.#checkIn(name, persistent);
+    return this.#checkInLater(name, persistent);
+  }
+
+  /**
+   * Its server may be dead and the port on its way back: in the queue, in a completion, or in the hand of
+   * a turn that is due. After two turns it is in none of these.
+   */
+  async #checkInLater(name: string, persistent: boolean): Promise<CheckedIn> {
+    for (let turns = 0; turns < 2; turns++) {
+      await new Promise<void>((resolve) => platform.turn(resolve));
+      this.#space.processor.drain();
+      this.#space.replies.poll();
+    }
+    return this.#checkIn(name, persistent);
+  }
+
+  #checkIn(name: string, persistent: boolean): CheckedIn {
     const service = this.#alive(name) ?? this.#make(name);
     const receive = service.receive;
     if (receive === null) throw refusal(BOOTSTRAP_SERVICE_ACTIVE, name);
-    service.receive = null;
     if (persistent) {
       portDestroyed(this.#space, receive.name, (right) => this.#cameBack(service, right));
     }
+    service.receive = null;
+    service.persistent = persistent;
     this.#found(service);
-    return move(receive);
+    return { receive: move(receive) };
   }
 
   register(name: string, right: SendRight): void {
     if (name === "") throw refusal(KERN_INVALID_ARGUMENT, name);
     if (this.#alive(name) !== undefined) throw refusal(BOOTSTRAP_NAME_IN_USE, name);
     if (!this.#lives(right)) throw refusal(KERN_INVALID_CAPABILITY, name);
-    const service: Service = { name, send: right, receive: null };
+    const service: Service = { name, send: right, receive: null, persistent: false };
     this.#add(service);
     this.#found(service);
   }
@@ -119,7 +148,7 @@ class Names {
   #make(name: string): Service {
     if (name === "") throw refusal(KERN_INVALID_ARGUMENT, name);
     const receive = ReceiveRight.allocate(this.#task);
-    const service: Service = { name, send: receive.makeSend(), receive };
+    const service: Service = { name, send: receive.makeSend(), receive, persistent: false };
     this.#add(service);
     return service;
   }

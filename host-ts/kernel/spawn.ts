@@ -3,7 +3,7 @@
 import { MACH_MSG_TYPE_MOVE_RECEIVE } from "../abi/codes.gen.js";
 import * as platform from "#platform";
 import { check } from "../errors.js";
-import type { PortLike, TaskId, Watch, WorkerEnd, WorkerLike } from "../platform/types.js";
+import type { PortLike, TaskId, WorkerLike } from "../platform/types.js";
 import type { Processor } from "../processor.js";
 import { dispositionOf, Moved, type OutgoingRight } from "../right.js";
 import { Space } from "../space.js";
@@ -11,7 +11,9 @@ import type { Quota, Task } from "../task.js";
 import type { WatcherLetter } from "../reaper/watcher.js";
 import type { HandedRight, Invitation } from "../worker/invitation.js";
 import { lifeLock } from "../worker/invitation.js";
-import { bury, claimRecord, condemn, endTask, type Life } from "./life.js";
+import { Child, type Exit, type SpawnedTask } from "./child.js";
+import { bury, claimRecord, endTask, type Life } from "./life.js";
+import { causeOf, keepRights, releaseRights, type RestartOptions, restartRule, Supervised } from "./restart.js";
 
 /** What a spawned task starts with. */
 export interface SpawnOptions {
@@ -21,22 +23,12 @@ export interface SpawnOptions {
   /** Anything structured-cloneable. */
   readonly data?: unknown;
   readonly quota?: Quota;
-}
-
-/** How a spawned task ended. */
-export interface Exit {
-  readonly reason: "exit" | "error" | "terminated";
-  readonly code?: number;
-  readonly error?: unknown;
-}
-
-/** A task in a worker that this thread started. */
-export interface SpawnedTask {
-  readonly name: string;
-  /** Resolves when its worker is gone; never rejects. */
-  readonly exited: Promise<Exit>;
-  /** Kills it, whatever it is doing; resolves when it is gone. Idempotent. */
-  terminate(): Promise<void>;
+  /**
+   * Start it again when it ends: a new worker and a new task, with the same name, data and quota, and
+   * copies of `rights`. So only send rights can be handed over, of which copies are kept until it ends for
+   * good, and a `worker` that is a function has to make a new one at each call.
+   */
+  readonly restart?: RestartOptions;
 }
 
 /** What the spawner needs of its kernel. */
@@ -54,6 +46,8 @@ const GRACE_MS = 100;
 export class Spawner {
   readonly #kernel: SpawnerKernel;
   readonly #children: Set<Child> = new Set();
+  readonly #supervised: Set<Supervised> = new Set();
+  readonly #workers: WeakSet<WorkerLike> = new WeakSet();
   #watcher: WorkerLike | undefined;
   #closing = false;
   #reaperChild: Child | undefined;
@@ -73,9 +67,34 @@ export class Spawner {
       throw new TypeError("worker must be a function that makes one, a URL or a path");
     }
     const make = typeof source === "function" ? source : (): WorkerLike => platform.openWorker(source, options.name);
-    const child = this.#start(make, options);
-    child.watched(this.#watcher);
-    return child;
+    if (options.restart !== undefined) return this.#supervise(make, options, options.restart);
+    return this.#start(make, options, (exit) => this.#ended(options.name, exit));
+  }
+
+  #supervise(make: () => WorkerLike, options: SpawnOptions, restart: RestartOptions): SpawnedTask {
+    const rule = restartRule(restart);
+    const rights = keepRights(options.rights ?? {});
+    try {
+      const given: SpawnOptions = { ...options, data: structuredClone(options.data), rights };
+      const task = new Supervised({
+        name: options.name,
+        rule,
+        start: (ended) => this.#start(make, given, ended),
+        over: (task, exit, gaveUp) => {
+          this.#supervised.delete(task);
+          releaseRights(rights);
+          this.#ended(options.name, exit, gaveUp);
+        },
+      });
+      this.#supervised.add(task);
+      for (const right of Object.values(options.rights ?? {})) {
+        if (right instanceof Moved) right.right[Symbol.dispose](); // the kept copy is in its place
+      }
+      return task;
+    } catch (error) {
+      releaseRights(rights);
+      throw error;
+    }
   }
 
   /** Starts the reaper, which gets the receive right `bootstrap` of the naming service, and the watcher, which tells it of deaths. */
@@ -85,6 +104,7 @@ export class Spawner {
     this.#reaperChild = this.#start(
       platform.openReaper,
       { name: "reaper" },
+      (exit) => this.#ended("reaper", exit),
       { bootstrap: { name: bootstrap, disposition: MACH_MSG_TYPE_MOVE_RECEIVE } },
       port1 as unknown as PortLike,
     );
@@ -106,16 +126,16 @@ export class Spawner {
   }
 
   /** An error in a worker is no longer thrown in this thread, since somebody listens: it must not pass in silence. */
-  #ended(child: Child, exit: Exit): void {
-    this.#children.delete(child);
-    if (exit.reason !== "error" || this.#closing) return;
-    const error = exit.error instanceof Error ? (exit.error.stack ?? exit.error.message) : String(exit.error);
-    platform.warn(`the task "${child.name}" ended by an error: ${error}`);
+  #ended(name: string, exit: Exit, gaveUp = false): void {
+    if ((exit.reason !== "error" && !gaveUp) || this.#closing) return;
+    platform.warn(`the task "${name}" ${gaveUp ? "was restarted too often and " : ""}ended by ${causeOf(exit)}`);
   }
 
   /** After the kernel was closed: waits a little for every worker, then terminates it. */
   async close(): Promise<void> {
     this.#closing = true;
+    for (const task of this.#supervised) task.stop();
+    for (const child of this.#children) child.kernelEnds();
     const reaper = this.#reaperChild?.terminate();
     const all = [...this.#children].filter((child) => child !== this.#reaperChild);
     if (all.length > 0) {
@@ -131,9 +151,11 @@ export class Spawner {
     await this.#watcher?.terminate();
   }
 
+  /** Starts a worker; `ended` is called once it is gone, unless this throws. */
   #start(
     make: () => WorkerLike,
     options: SpawnOptions,
+    ended: (exit: Exit) => void,
     ownRights: Record<string, HandedRight> = {},
     deaths?: PortLike,
   ): Child {
@@ -147,13 +169,16 @@ export class Spawner {
     const data = options.data === undefined ? undefined : structuredClone(options.data);
     const task = this.#kernel.newTask(options.quota);
     let life: Life | undefined;
+    let child: Child | undefined;
+    let started = false;
     try {
       life = claimRecord(processor.views);
-      const worker = platform.marked(make);
-      if (typeof worker?.postMessage !== "function") throw new TypeError("worker must make a Worker");
+      const worker = this.#make(make);
       const lock = lifeLock(id, life);
-      const record = { ...life, task, lock };
-      const child = new Child(options.name, worker, processor, record, (ended, exit) => this.#ended(ended, exit));
+      child = new Child(options.name, worker, processor, { ...life, task, lock }, (gone, exit) => {
+        this.#children.delete(gone);
+        if (started) ended(exit);
+      });
       this.#children.add(child);
       const rights: Record<string, HandedRight> = {};
       for (const [key, { name, disposition }] of Object.entries(ownRights)) {
@@ -183,12 +208,25 @@ export class Spawner {
         [ends?.theirs, deaths].filter((port) => port !== undefined),
       );
       child.port = ends?.mine;
+      if (deaths === undefined) child.watched(this.#watcher); // nobody is left to bury the reaper
+      started = true;
       return child;
     } catch (error) {
-      if (life) bury(processor.core, processor.views, { ...life, task, lock: "" });
+      if (child) void child.terminate();
+      else if (life) bury(processor.core, processor.views, { ...life, task, lock: "" });
       else endTask(processor.core, processor.views, task);
       throw error;
     }
+  }
+
+  /** A worker that nobody has had yet: one that runs already would never read its invitation. */
+  #make(make: () => WorkerLike): WorkerLike {
+    const worker = platform.marked(make);
+    if (typeof worker?.postMessage !== "function") throw new TypeError("worker must make a Worker");
+    const ran = this.#workers.has(worker) || platform.threadOf(worker) < 0;
+    if (ran) throw new TypeError("worker must make a new Worker at each call");
+    this.#workers.add(worker);
+    return worker;
   }
 
   /** Gives the new task a right of ours; received types are 16 to 18, as after a message. */
@@ -203,79 +241,4 @@ export class Spawner {
 function receivedType(disposition: number): number {
   if (disposition === 17 || disposition === 19 || disposition === 20) return 17;
   return disposition === 16 ? 16 : 18;
-}
-
-/** A worker, its task and its processor record. */
-class Child implements SpawnedTask {
-  readonly name: string;
-  readonly exited: Promise<Exit>;
-  /** Closes with the worker; for the watcher. */
-  port: PortLike | undefined;
-  readonly #worker: WorkerLike;
-  readonly #processor: Processor;
-  readonly #record: Watch;
-  readonly #ended: (child: Child, exit: Exit) => void;
-  #resolve: (exit: Exit) => void = () => {};
-  #terminated = false;
-  #gone = false;
-
-  constructor(
-    name: string,
-    worker: WorkerLike,
-    processor: Processor,
-    record: Watch,
-    ended: (child: Child, exit: Exit) => void,
-  ) {
-    this.name = name;
-    this.#worker = worker;
-    this.#processor = processor;
-    this.#record = record;
-    this.#ended = ended;
-    this.exited = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-    platform.watchWorker(worker, record.lock, (end) => this.#buried(end));
-  }
-
-  get task(): TaskId {
-    return this.#record.task;
-  }
-
-  /** Asks the watcher to watch too: this thread may be blocked when the worker dies. */
-  watched(watcher: WorkerLike | undefined): void {
-    const { port } = this;
-    if (!watcher || !port) return;
-    watcher.postMessage({ watch: { ...this.#record, port } }, [port]);
-  }
-
-  async terminate(): Promise<void> {
-    if (!this.#gone) {
-      this.#terminated = true;
-      const { core, views } = this.#processor;
-      try {
-        condemn(core, views, this.#record);
-        endTask(core, views, this.task); // it may not have attached yet
-      } catch {
-        // The kernel panicked: its tasks are at an end anyhow.
-      }
-      await platform.terminate(this.#worker, this.#record.lock);
-      this.#buried({ reason: "exit" });
-    }
-    await this.exited;
-  }
-
-  #buried(end: WorkerEnd): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    const { core, views } = this.#processor;
-    try {
-      bury(core, views, this.#record);
-      this.#processor.drain();
-    } catch {
-      // The kernel panicked: whoever waits hears of that.
-    }
-    const exit: Exit = this.#terminated ? { ...end, reason: "terminated" } : end;
-    this.#ended(this, exit);
-    this.#resolve(exit);
-  }
 }
