@@ -1,5 +1,5 @@
-// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, each bench once. Arguments go to vitest and leave out the rest:
-// `npm test -- test/spec/names.spec.ts` builds and runs that file.
+// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, a chaos run, each bench once. Arguments go
+// to vitest and leave out the rest: `npm test -- test/spec/names.spec.ts` builds and runs that file.
 
 import { node } from "./lib/run.mjs";
 
@@ -18,5 +18,6 @@ if (chosen.length > 0) {
   await must(vitest);
   await must(["test/pack/run.mjs"]);
   await must(["test/browser/run.mjs"]);
+  await must(["test/chaos/run.mjs"]); // 300 workers killed at random
   await must(["bench/run.mjs", "--quick"]); // small parameters: no bench rots
 }

@@ -289,16 +289,13 @@ export class Chaos {
       () => left === 0,
       () => "a survivor is still there",
     );
-    for (const { number, asked, answered, failed } of this.reports) {
-      const failures = Object.values(failed).reduce((sum, count) => sum + count, 0);
-      if (asked !== answered + failures)
-        this.alarm(`survivor ${number}: ${asked} calls, ${answered} answers, ${failures} failures`);
-    }
     if (this.reports.length !== SURVIVORS) this.alarm(`${this.reports.length} survivors reported`);
     const account = await this.desk.account(this.roles, (condition, what) => this.#until(condition, what));
     const callers = [...this.desk.callers, ...this.reports];
     const failed = {};
     for (const caller of callers) {
+      const failures = Object.values(caller.failed).reduce((total, count) => total + count, 0);
+      if (caller.asked !== caller.answered + failures) this.alarm(`a call was not settled: ${JSON.stringify(caller)}`);
       for (const [code, count] of Object.entries(caller.failed)) failed[code] = (failed[code] ?? 0) + count;
     }
     const sum = (key) => callers.reduce((total, caller) => total + caller[key], 0);

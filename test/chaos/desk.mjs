@@ -377,6 +377,10 @@ export class Desk {
       this.#accountOf(incarnation, roles[incarnation]);
     for (const sink of this.sinks) this.#accountOfSink(sink);
     const lost = this.#accountOfCrew(roles);
+    const { started, refused, returned, lost: gone, tokens } = this.batons;
+    if (tokens !== started || refused + returned + gone !== started) {
+      this.alarm(`batons: ${JSON.stringify(this.batons)}`);
+    }
     const came = this.sinks.reduce((sum, { back }) => sum + back, 0);
     return { batons: this.batons, sends: this.sends, portsBack: came, sinkLost: this.lost, crewLost: lost };
   }

@@ -17,7 +17,7 @@ export async function sink(life, joined) {
     last = n;
     message[Symbol.dispose]();
   };
-  if (port === undefined) return life.alarm("no port was given");
+  if (port === undefined) return void setInterval(() => life.step(), 1); // there are more sinks than ports
   while (true) {
     life.step();
     const kind = random();
