@@ -55,6 +55,7 @@ import { ipc_notify_no_senders_locked } from "./ipc_notify";
 import { io_lock_at } from "./ipc_object";
 import { ip_active, ip_receivers_at, ip_senders_at, IpcPort } from "./ipc_port";
 import { ipc_pset_announce } from "./ipc_pset";
+import { is_serial } from "./ipc_space";
 
 /** Outcome of imq_push. */
 export const PUSH_DONE: u32 = 0;
@@ -134,7 +135,7 @@ function imq_hand_over(port: IpcPort, waiter: Waiter): void {
   const kmsg = kmsg_at(port.imq_first);
   waiters_remove(ip_receivers_at(port), waiter);
   if ((waiter.w_option & MACH_RCV_LARGE) != 0 && imq_too_large(kmsg, waiter.w_option, waiter.w_size)) {
-    waiter.w_size = kmsg.ikm_size;
+    journal_set(changetype<usize>(waiter) + offsetof<Waiter>("w_size"), kmsg.ikm_size);
     waiter_complete(waiter, MACH_RCV_TOO_LARGE, 0);
     journal_commit();
     waiter_wake(waiter);
@@ -291,21 +292,31 @@ function imq_admit(port: IpcPort): bool {
 }
 
 /**
- * Puts a message that was handed to a thread which died back at the head, with its number, if its task still has the port.
+ * Puts a message that was handed to a thread which died back at the head, with its number and in the order of numbers, if its task
+ * still has the port.
  *
  * Conditions: port locked, nothing in the journal. Commits.
  * Consumes:   the kmsg when true.
  */
 export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, waiter: Waiter): bool {
-  if (!ip_active(port) || port.io_receiver != waiter.w_task || port.io_name != kmsg.ikm_local_name) return false;
+  const task = waiter.w_task;
+  if (!ip_active(port) || port.io_receiver != task || port.io_name != kmsg.ikm_local_name) return false;
+  if (is_serial(task) != waiter.w_serial) return false;
   const address = <u32>changetype<usize>(kmsg);
   imq_drain(port);
   kmsg.ikm_types = (kmsg.ikm_types & ~IKM_COUNTED) | IKM_NUMBERED;
   if (ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE) port.ip_sorights = port.ip_sorights + 1;
   kmsg.ikm_remote = <u32>changetype<usize>(port);
-  kmsg.ikm_forward = port.imq_first;
-  if (port.imq_last == 0) port.imq_last = address;
-  port.imq_first = address;
+  let before: u32 = 0;
+  let after = port.imq_first;
+  while (after != 0 && imq_precedes(kmsg_at(after), kmsg)) {
+    before = after;
+    after = kmsg_at(after).ikm_forward;
+  }
+  kmsg.ikm_forward = after;
+  if (before != 0) kmsg_at(before).ikm_forward = address;
+  else port.imq_first = address;
+  if (after == 0) port.imq_last = address;
   journal_set(address, OWNER_QUEUED);
   waiter.w_kmsg = 0; // a second recoverer must not put it back again
   journal_commit();
@@ -316,6 +327,11 @@ export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, waiter: Waiter): bool
   }
   imq_kick_locked(port);
   return true;
+}
+
+/** Whether a message of the queue was put back too, and was taken before the other. */
+function imq_precedes(kmsg: IpcKmsg, other: IpcKmsg): bool {
+  return (kmsg.ikm_types & IKM_NUMBERED) != 0 && <i32>(kmsg.ikm_seqno - other.ikm_seqno) < 0;
 }
 
 /** Lets blocked senders in while there is room. Conditions: port locked, nothing in the journal. Commits. */

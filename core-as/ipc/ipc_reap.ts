@@ -18,13 +18,7 @@ import {
   MACH_RCV_PORT_CHANGED,
   MACH_RCV_PORT_DIED,
 } from "../abi/message";
-import {
-  MACH_NOTIFY_DEAD_NAME,
-  MACH_NOTIFY_SEND_ONCE,
-  MACH_PORT_TYPE_DEAD_NAME,
-  MACH_PORT_UREFS_MAX,
-} from "../abi/port";
-import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
+import { MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_SEND_ONCE } from "../abi/port";
 import {
   IKM_COUNTED,
   IKM_KEEP,
@@ -100,25 +94,23 @@ function reap_step(element: usize): bool {
   return kmsg.ikm_types & IKM_POST ? reap_post(kmsg) : reap_kmsg(kmsg);
 }
 
-/** Posts a notification. Once it is off the list it is in this hand; recovery posts what it finds there with IKM_POST. */
+/**
+ * Posts a notification; one that cannot be delivered is destroyed without a word (A157). Once it is off the list it is in this hand;
+ * recovery puts what it finds there with IKM_POST on its own list.
+ */
 function reap_post(kmsg: IpcKmsg): bool {
   reap_pop(changetype<usize>(kmsg), my_pid());
   journal_commit();
-  reap_post_hand(kmsg);
-  return true;
-}
-
-/** Posts a notification that is in this processor's hand; one that cannot be delivered is destroyed without a word (A157). */
-export function reap_post_hand(kmsg: IpcKmsg): void {
   const port = port_at(kmsg.ikm_remote);
   const outcome = imq_push(port, kmsg, true);
   if (outcome == PUSH_KICK) imq_recheck(port);
-  if (outcome == PUSH_DONE || outcome == PUSH_KICK) return;
+  if (outcome == PUSH_DONE || outcome == PUSH_KICK) return true;
   kmsg.ikm_types &= ~IKM_POST;
   ip_lock(port);
   ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
   reap_push(changetype<usize>(kmsg));
   journal_commit();
+  return true;
 }
 
 /** Releases the next right of a kmsg, or the kmsg itself. */
@@ -335,10 +327,8 @@ function reap_dead_name(port: IpcPort): void {
   if (port.ip_requests == first && request_at(first).rq_space == space) {
     const request = request_at(first);
     const entry = ipc_entry_lookup(changetype<IpcSpace>(space), request.rq_name);
-    if (entry && entry.ie_request == first) {
-      entry.ie_request = 0;
-      reap_name(changetype<IpcSpace>(space), entry, port);
-    }
+    // Otherwise the name is dead already, and has the notification's reference, or had it.
+    if (entry && entry.ie_request == first) ipc_right_bury(changetype<IpcSpace>(space), entry, port);
     ipc_request_unlink(port, request);
     request.rq_id = MACH_NOTIFY_DEAD_NAME;
     reap_push(first);
@@ -346,12 +336,6 @@ function reap_dead_name(port: IpcPort): void {
   journal_commit();
   ip_unlock(port);
   is_unlock(changetype<IpcSpace>(space));
-}
-
-function reap_name(space: IpcSpace, entry: IpcEntry, port: IpcPort): void {
-  if (ie_type(entry.ie_bits) != MACH_PORT_TYPE_DEAD_NAME) ipc_right_bury(space, entry, port);
-  const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
-  entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
 }
 
 /** A request whose time has come: its notification, then the request itself. */

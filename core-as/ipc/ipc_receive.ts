@@ -6,7 +6,7 @@
 //
 // The name is looked up without the space's lock: the entry is a guess that the object's own words confirm under its lock.
 
-import { journal_commit } from "../kern/journal";
+import { journal_commit, journal_set } from "../kern/journal";
 import {
   my_pid,
   now,
@@ -31,7 +31,7 @@ import {
   waiter_sleep,
   waiter_wake,
 } from "../kern/waiter";
-import { OWNER_HELD, owner_set, zone_free, ZONE_WAITER } from "../kern/zone";
+import { OWNER_HELD, zone_free, ZONE_WAITER } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_RETRY,
@@ -40,6 +40,7 @@ import {
   MACH_RCV_IN_PROGRESS,
   MACH_RCV_INVALID_NAME,
   MACH_RCV_LARGE,
+  MACH_RCV_PORT_DIED,
   MACH_RCV_TIMED_OUT,
   MACH_RCV_TIMEOUT,
   MACH_RCV_TOO_LARGE,
@@ -53,6 +54,7 @@ import {
   ipc_kmsg_add_trailer,
   ipc_kmsg_copyout,
   ipc_kmsg_copyout_dest,
+  ipc_kmsg_destroy,
 } from "./ipc_kmsg_copyout";
 import { imq_dequeue, imq_peek, imq_spin, imq_too_large } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue_wait";
@@ -72,7 +74,7 @@ import {
   pset_at,
 } from "./ipc_pset";
 import { reap_run } from "./ipc_reap";
-import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "./ipc_space";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
 import { POLL, SLEEP, WAIT_ASYNC, waiter_free } from "./ipc_wait";
 
 /** One receive: what every room below needs to know of it. The low bits of `mode` say how it waits, SPUN that it has spun. */
@@ -171,7 +173,8 @@ function leave_port(port: IpcPort, code: u32): u32 {
 
 function receive_waiter(object: usize, space: IpcSpace, option: u32, size: u32, mode: u32, cookie: u32): Waiter | null {
   const kind = mode & WAIT_ASYNC ? WAITER_RECEIVE | WAITER_ASYNC : WAITER_RECEIVE;
-  return waiter_alloc(object, changetype<usize>(space), kind, cookie, size, option);
+  const task = changetype<usize>(space);
+  return waiter_alloc(object, task, is_serial(task), kind, cookie, size, option);
 }
 
 /** Takes the message that is next. Conditions: port locked since imq_peek. Unlocks it. */
@@ -213,18 +216,25 @@ function sleep_port(space: IpcSpace, port: IpcPort, waiter: Waiter, option: u32,
 }
 
 /**
- * Takes what a completed waiter was given, and frees the waiter.
+ * Takes what a completed waiter was given, and frees the waiter. `space`: null when its task has ended.
  *
- * Conditions: completed, its wake-up given; nothing locked. Returns: the receive's code.
+ * Conditions: completed, its wake-up given; nothing locked, nothing in the journal. Returns: the receive's code.
+ * Races:      kmsg and waiter come to this hand together: after a fault either both are there, or the waiter carries the kmsg.
  */
-export function ipc_receive_done(space: IpcSpace, waiter: Waiter, option: u32, size: u32): u32 {
-  const code = waiter.w_code;
+export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option: u32, size: u32): u32 {
+  let code = waiter.w_code;
   const kmsg = waiter.w_kmsg;
   const needed = waiter.w_size;
   const name = port_at(waiter.w_object).io_name;
-  if (kmsg != 0) owner_set(kmsg, my_pid());
+  if (kmsg != 0) journal_set(kmsg, my_pid());
+  journal_set(changetype<usize>(waiter), my_pid());
+  journal_commit();
   waiter_free(waiter);
-  if (kmsg != 0) return ipc_receive_finish(space, kmsg_at(kmsg), option, size);
+  if (kmsg != 0 && space) return ipc_receive_finish(space, kmsg_at(kmsg), option, size);
+  if (kmsg != 0) {
+    ipc_kmsg_destroy(kmsg_at(kmsg));
+    code = MACH_RCV_PORT_DIED;
+  }
   out_set(0, 0);
   if (code == MACH_RCV_TOO_LARGE) out_too_large(needed, name);
   return code;

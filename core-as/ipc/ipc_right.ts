@@ -64,8 +64,8 @@ export function ipc_right_lookup(space: IpcSpace, name: u32): IpcEntry | null {
 }
 
 /**
- * Turns a send or send-once right for a dead port into a dead name with the same references. The reference of an armed
- * request is added when its notification is sent.
+ * Turns a send or send-once right for a dead port into a dead name with the same references, and one more for the notification
+ * that an armed request will send (A148): it is the name's from now on, whoever sees the death first.
  *
  * Conditions: space and port locked, in a transaction.
  */
@@ -77,8 +77,10 @@ export function ipc_right_bury(space: IpcSpace, entry: IpcEntry, port: IpcPort):
   } else {
     port.ip_sorights = port.ip_sorights - 1;
   }
-  entry.ie_bits = ie_bits_with(bits, MACH_PORT_TYPE_DEAD_NAME, ie_urefs(bits));
+  const told: u32 = entry.ie_request != 0 ? 1 : 0;
+  entry.ie_bits = ie_bits_with(bits, MACH_PORT_TYPE_DEAD_NAME, min(ie_urefs(bits) + told, MACH_PORT_UREFS_MAX));
   entry.ie_object = 0;
+  entry.ie_request = 0;
 }
 
 /** Whether the count is at its maximum, where it stays (assertions A29, A30). */

@@ -113,6 +113,11 @@ export const IS_BYTES: usize = IS_DIRS + SPACE_DIRS * 4;
 export const IS_CLEAR: usize = 16;
 if (offsetof<IpcSpace>("_is_active") != IS_CLEAR) ERROR("IS_CLEAR is wrong");
 
+/** Serial number of the task whose space this is: the first word behind it. */
+export function is_serial(space: usize): u32 {
+  return load<u32>(space + IS_BYTES);
+}
+
 export function is_lock(space: IpcSpace): void {
   lock_acquire(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"));
 }

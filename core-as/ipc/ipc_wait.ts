@@ -16,8 +16,8 @@ import {
   waiter_spin,
   Waiter,
 } from "../kern/waiter";
-import { OWNER_LIVE, zone_free, zone_has, zone_next, zone_of, ZONE_PSET, ZONE_WAITER } from "../kern/zone";
-import { word_load, word_store, word_swap } from "../sync/atomics";
+import { OWNER_LIVE, zone_free, zone_next, zone_of, ZONE_PSET, ZONE_WAITER } from "../kern/zone";
+import { word_cas, word_load, word_store, word_swap } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_WOULD_BLOCK,
@@ -31,9 +31,9 @@ import { IpcKmsg } from "./ipc_kmsg";
 import { imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_unwait_send, imq_wait_send } from "./ipc_mqueue_wait";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "./ipc_port";
-import { ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "./ipc_pset";
+import { ipc_pset_pass_on, ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "./ipc_pset";
 import { reap_run } from "./ipc_reap";
-import { IpcSpace } from "./ipc_space";
+import { IpcSpace, is_serial } from "./ipc_space";
 
 /** How a call waits: it sleeps; an event loop is told; not at all. */
 export const SLEEP: u32 = 0;
@@ -64,7 +64,8 @@ export function ipc_mqueue_send_wait(
 ): u32 {
   if (mode == SLEEP && !processor_can_wait()) return MACH_IPC_WOULD_BLOCK;
   const kind = mode == WAIT_ASYNC ? WAITER_SEND | WAITER_ASYNC : WAITER_SEND;
-  const waiter = waiter_alloc(changetype<usize>(port), changetype<usize>(task), kind, cookie, kmsg.ikm_size, 0);
+  const space = changetype<usize>(task);
+  const waiter = waiter_alloc(changetype<usize>(port), space, is_serial(space), kind, cookie, kmsg.ikm_size, 0);
   if (!waiter) return MACH_SEND_NO_BUFFER;
   ip_lock(port);
   const outcome = imq_wait_send(port, waiter, kmsg);
@@ -109,12 +110,13 @@ function send_sleep(port: IpcPort, waiter: Waiter, deadline: f64): u32 {
 /**
  * Ends an event loop's wait.
  *
+ * Conditions: nothing locked, nothing in the journal; `address` is an element of the zone of waiters.
  * Returns: KERN_SUCCESS: no completion will come; a send's kmsg is in out 0, in this processor's hand, still to be pseudo-received.
  *          KERN_FAILURE: it was completed before; KERN_INVALID_ARGUMENT: not a waiter of this processor.
  */
 export function ipc_wait_cancel(address: u32): u32 {
-  if (!zone_has(ZONE_WAITER, address) || waiter_at(address).z_owner != OWNER_LIVE) return KERN_INVALID_ARGUMENT;
   const waiter = waiter_at(address);
+  if (waiter.z_owner != OWNER_LIVE) return KERN_INVALID_ARGUMENT;
   if (waiter.w_pid != my_pid() || (waiter.w_kind & WAITER_ASYNC) == 0) return KERN_INVALID_ARGUMENT;
   out_set(0, 0);
   if (zone_of(waiter.w_object) == ZONE_PSET) {
@@ -124,6 +126,7 @@ export function ipc_wait_cancel(address: u32): u32 {
     if (waits) ipc_pset_unwait(pset, waiter);
     ips_unlock(pset);
     if (waits) waiter_free(waiter);
+    else ipc_pset_pass_on(pset); // told of a message that it may not come to take
     return waits ? KERN_SUCCESS : KERN_FAILURE;
   }
   const port = port_at(waiter.w_object);
@@ -145,7 +148,8 @@ export function ipc_wait_cancel(address: u32): u32 {
  * The next completed waiter of this processor, in the order of completion, or null.
  *
  * Conditions: nothing locked. The list is taken whole; what was completed by a processor that died before it could put it on the
- * list is found by reading all waiters (recovery has cleared w_hander), once the list is empty: nobody can put them there any more.
+ * list, or lost by a fault of this one behind wait_take, is found by reading all waiters (w_hander is 0), once the list is empty:
+ * nobody can put them there any more.
  */
 export function ipc_wait_next(): Waiter | null {
   if (me().p_drain == 0) wait_take();
@@ -155,8 +159,22 @@ export function ipc_wait_next(): Waiter | null {
   return waiter_at(first);
 }
 
+/**
+ * Notes of the waiters on a processor's list that their wake-up was given: who completed them points to them no longer.
+ *
+ * Returns: the first of the list. Races: posters add before the first; only the list's processor, or who buries it, takes off.
+ */
+export function ipc_wait_posted(pid: u32): u32 {
+  const first = word_load(p_completed_at(pid));
+  for (let at = first; at != 0; at = waiter_at(at).w_completed) waiter_at(at).w_hander = 0;
+  return first;
+}
+
+/** Takes exactly what was noted, so that what a fault loses from here on is found by wait_rescan. */
 function wait_take(): void {
-  let at = word_swap(p_completed_at(my_pid()), 0); // [S14]
+  const list_at = p_completed_at(my_pid());
+  let at = ipc_wait_posted(my_pid());
+  while (word_cas(list_at, at, 0) != at) at = ipc_wait_posted(my_pid()); // [S14]
   let reversed: u32 = 0;
   while (at != 0) {
     const next = waiter_at(at).w_completed;

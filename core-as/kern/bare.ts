@@ -1,6 +1,6 @@
 // What a kernel without the discipline of crashes leaves out, to see what that costs (bench/discipline.mjs, ADR 10). Such a kernel
-// is built by the bench alone, with --use KERN_BARE=<sum of parts>, and is right as long as nobody dies; in all other builds
-// these are false and what they guard is compiled as if they were not there.
+// is built by the bench alone, with --use KERN_BARE=<sum of parts>, and is right as long as nobody dies and nothing is refused late
+// (journal_abort); in all other builds these are false and what they guard is compiled as if they were not there.
 
 const parts: u32 = isDefined(KERN_BARE) ? KERN_BARE : 0;
 

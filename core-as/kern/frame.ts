@@ -89,7 +89,10 @@ function frames_take(start: u32, count: u32, owner: u32): u32 {
  * Consumes: the frames. Calling it again is harmless: a frame that has another owner by now is left alone.
  */
 export function frames_free(start: u32, count: u32, owner: u32): void {
-  for (let index: u32 = 0; index < count; index++) word_cas(frame_owner_at(start + index), owner, FRAME_FREE);
+  for (let index: u32 = 0; index < count; index++) {
+    const owner_at = frame_owner_at(start + index);
+    if (word_load(owner_at) == owner) word_cas(owner_at, owner, FRAME_FREE);
+  }
 }
 
 /** Makes at least `count` more frames exist. Races: several may grow at once; memory is only more. */

@@ -60,10 +60,10 @@ export class Processor {
   p_generation: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
+  /** 1: a task's end waits for memory (task_resume). */
+  p_ending: u32;
   /** Steps burned at each place where a death is to be met. Debug builds; a test writes it. */
   p_dawdle: u32;
-  /** How its burial found it: state, 0x100 if it dawdled, 0x200 in a trap, locks << 16, undo entries << 24. Debug builds; a test takes it. */
-  p_died: u32;
 
   /** Stack of completed waiters. Atomic. On a line of its own: others write it. */
   p_completed: u32;
@@ -76,7 +76,8 @@ export class Processor {
   p_drain: u32;
   /** 1 inside a trap. Debug builds: what is left of the state word once somebody has declared the processor dead. */
   p_inside: u32;
-  _pad6: u32;
+  /** How its burial found it: state, 0x100 if it dawdled, 0x200 in a trap, locks << 16, undo entries << 24. Debug builds; a test takes it. */
+  p_died: u32;
   _pad7: u32;
   _pad8: u32;
   _pad9: u32;

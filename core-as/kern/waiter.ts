@@ -47,7 +47,8 @@ export const WORD_LOOK: u32 = 3;
 @unmanaged
 export class Waiter {
   z_owner: u32;
-  z_next: u32;
+  /** Serial number of the task: its element may be another's by the time that the waiter is looked at. (z_next while it is spare.) */
+  w_serial: u32;
   /** Atomic. */
   w_word: u32;
   // Guarded by the object's lock.
@@ -118,6 +119,7 @@ function w_hander_at(waiter: Waiter): usize {
 export function waiter_alloc(
   object: usize,
   task: usize,
+  serial: u32,
   kind: u32,
   cookie: u32,
   size: u32,
@@ -133,6 +135,7 @@ export function waiter_alloc(
   waiter._w_link = 0;
   waiter.w_object = <u32>object;
   waiter.w_task = <u32>task;
+  waiter.w_serial = serial;
   waiter.w_kind = kind;
   waiter.w_pid = my_pid();
   waiter.w_cookie = cookie;

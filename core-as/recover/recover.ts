@@ -6,7 +6,16 @@
 
 import { settle_waiters } from "./recover_waiters";
 import { io_lock_at } from "../ipc/ipc_object";
-import { frame_owner_at, FRAME_FREE, FRAME_HAND, FRAME_KIND_MASK, FRAME_KMSG, frames_count } from "../kern/frame";
+import {
+  frame_owner_at,
+  FRAME_FREE,
+  FRAME_HAND,
+  FRAME_KIND_MASK,
+  FRAME_KMSG,
+  FRAME_SLAB,
+  frames_count,
+  frames_free,
+} from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, processor_claim, processor_undo_claimed, wake_flush } from "../kern/lock";
 import { h_burial_at, header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
@@ -31,7 +40,7 @@ import {
   processor_at,
   processor_can_wait,
 } from "../kern/processor";
-import { LOCK_NAP_NS, PROCESSOR_MAX } from "../kern/param";
+import { LOCK_NAP_NS, PROCESSOR_MAX, SLAB_FRAMES } from "../kern/param";
 import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
 import {
   element_release,
@@ -56,11 +65,10 @@ import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { imq_drain, imq_inbox_head } from "../ipc/ipc_inbox";
 import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
-import { ipc_pset_rouse, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
-import { reap_post_hand, reap_run } from "../ipc/ipc_reap";
+import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
+import { reap_run } from "../ipc/ipc_reap";
 import { IpcSpace } from "../ipc/ipc_space";
 import { task_detach, task_runs, task_terminate } from "../task/task";
-import { waiter_wake } from "../kern/waiter";
 
 /** Values of p_stop. */
 const STOP_CONDEMNED: u32 = 1;
@@ -177,7 +185,9 @@ export function processor_recover_self(): void {
   settle_waiters(pid, true);
   sweep_kmsgs(pid, false);
   sweep_elements(pid, true);
-  settle_posts(pid);
+  reap_run();
+  rouse_sets();
+  settle_posts();
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
     const task = changetype<IpcSpace>(at);
     if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, pid);
@@ -192,8 +202,9 @@ function processor_settle(pid: u32, gone: bool): void {
   free_runs(pid);
   sweep_kmsgs(pid, gone);
   if (gone) sweep_elements(pid, false);
+  reap_run();
   rouse_sets();
-  settle_posts(pid);
+  settle_posts();
 }
 
 /** Empties every inbox, so that owners tell where kmsgs are, and gives the kicks that the dead may owe. */
@@ -232,13 +243,15 @@ function forget_keepers(first: u32): void {
   }
 }
 
-/** Frees runs that the dead had claimed but not yet entered in their kmsg. */
+/** Frees runs that the dead had claimed but not yet entered in their kmsg, or made a slab of. */
 function free_runs(pid: u32): void {
   const limit = frames_count();
   for (let frame = header().h_first_frame; frame < limit; frame++) {
     const owner = word_load(frame_owner_at(frame));
     const kind = owner & FRAME_KIND_MASK;
     let free = kind == FRAME_HAND && owner >>> 4 == pid;
+    // Only slabs are claimed by number, aligned and whole; the first frame becomes ZONE last, and is freed last.
+    if (free && frame % SLAB_FRAMES == 0) frames_free(frame + 1, SLAB_FRAMES - 1, FRAME_SLAB);
     if (kind == FRAME_KMSG) {
       const kmsg = kmsg_at(owner & ~FRAME_KIND_MASK);
       free = kmsg.z_owner == pid && kmsg.ikm_frames == 0;
@@ -247,21 +260,21 @@ function free_runs(pid: u32): void {
   }
 }
 
-/** Destroys the kmsgs in the dead hand; notifications are posted. `gone`: those its JavaScript held too. */
+/**
+ * Puts the kmsgs in the dead hand on the work list: to be destroyed, or posted if they are notifications that have their right. `gone`:
+ * those its JavaScript held too. Nothing is done before all are found: what a processor that recovers itself posts carries its
+ * number too.
+ */
 function sweep_kmsgs(pid: u32, gone: bool): void {
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
       if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
       const kmsg = kmsg_at(at);
-      kmsg.z_owner = my_pid();
-      if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST; // a notification that was not given its right yet
-      if (kmsg.ikm_types & IKM_POST) reap_post_hand(kmsg);
-      else ipc_kmsg_destroy(kmsg);
-      reap_run();
+      if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST;
+      ipc_kmsg_destroy(kmsg);
     }
   }
-  reap_run();
 }
 
 /** Frees the other elements that carry the dead number. `keep`: the magazine stays. */
@@ -277,20 +290,14 @@ function sweep_elements(pid: u32, keep: bool): void {
 /** Wakes a receiver of every set that has something ready. */
 function rouse_sets(): void {
   for (let at = zone_next(ZONE_PSET, 0); at != 0; at = zone_next(ZONE_PSET, at)) {
-    if (word_load(at) != OWNER_LIVE) continue;
-    const pset = pset_at(at);
-    ips_lock(pset);
-    const waiter = pset.ips_ready != 0 ? ipc_pset_rouse(pset) : null;
-    journal_commit();
-    ips_unlock(pset);
-    if (waiter) waiter_wake(waiter);
+    if (word_load(at) == OWNER_LIVE) ipc_pset_pass_on(pset_at(at));
   }
 }
 
-/** Rings every event loop: it may have completions that were not announced. */
-function settle_posts(pid: u32): void {
+/** Rings every event loop, also that of who faulted: it may have completions that were not announced. */
+function settle_posts(): void {
   for (let other: u32 = 1; other < PROCESSOR_MAX; other++) {
-    if (other == pid || word_load(p_state_at(other)) == PROCESSOR_FREE) continue;
+    if (word_load(p_state_at(other)) == PROCESSOR_FREE) continue;
     word_swap(p_bell_at(other), BELL_RUNG);
     word_wake(p_bell_at(other), 1); // whatever it was: the dead may have swapped and not notified
   }
@@ -314,8 +321,13 @@ function settle_tasks(pid: u32): void {
   }
 }
 
-/** This processor leaves of its own will: its tasks end unless others run them. Conditions: in a trap, nothing locked. */
+/**
+ * This processor leaves of its own will: its waiters end, messages that were handed to them go back, its tasks end unless others run
+ * them. Conditions: in a trap, nothing locked.
+ */
 export function processor_leave(): void {
+  settle_waiters(my_pid(), false);
+  rouse_sets();
   settle_tasks(my_pid());
   reap_run();
 }

@@ -6,7 +6,8 @@ import { imq_put_back } from "../ipc/ipc_mqueue";
 import { imq_unwait_receive, imq_unwait_send } from "../ipc/ipc_mqueue_wait";
 import { ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "../ipc/ipc_pset";
-import { reap_run } from "../ipc/ipc_reap";
+import { ipc_wait_posted, waiter_free } from "../ipc/ipc_wait";
+import { journal_commit, journal_set } from "../kern/journal";
 import { LOCK_NAP_NS } from "../kern/param";
 import {
   my_pid,
@@ -20,7 +21,6 @@ import {
 } from "../kern/processor";
 import {
   WAITER_ASYNC,
-  WAITER_DONE,
   WAITER_LINKED,
   WAITER_SEND,
   Waiter,
@@ -29,14 +29,16 @@ import {
   waiter_orphan,
   waiter_settle,
 } from "../kern/waiter";
-import { OWNER_LIVE, ZONE_PSET, ZONE_WAITER, zone_free, zone_next, zone_of } from "../kern/zone";
+import { OWNER_LIVE, ZONE_PSET, ZONE_WAITER, zone_next, zone_of } from "../kern/zone";
 import { word_load, word_store, word_wait } from "../sync/atomics";
 
 /**
- * Ends the waiters of the dead; makes those look whom it may have completed without a wake-up. `lives`: the processor recovers
- * itself after a fault, and its event loop's waiters stay.
+ * Ends the waiters of the dead, or of who leaves; makes those look whom it may have completed without a wake-up. `lives`: the
+ * processor recovers itself after a fault, and its event loop's waiters stay.
  *
- * Conditions: nothing locked, nothing in the journal; `pid` is claimed by the caller.
+ * Conditions: nothing locked, nothing in the journal; `pid` is claimed by the caller, or is the caller.
+ * Races:      an event loop's completed waiter stays until all are posted: the list runs through it. A recoverer that takes over finds
+ *             the list whole or empty, and of the waiters on it w_hander 0.
  */
 export function settle_waiters(pid: u32, lives: bool): void {
   for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
@@ -44,51 +46,50 @@ export function settle_waiters(pid: u32, lives: bool): void {
     const waiter = waiter_at(at);
     const blocked = (waiter.w_kind & WAITER_ASYNC) == 0;
     if (waiter.w_pid == pid && (blocked || !lives)) {
-      settle_waiter(waiter);
+      settle_waiter(waiter, blocked);
       continue;
     }
     waiter_orphan(waiter, pid);
     if (blocked) waiter_look(waiter);
     else word_store(p_rescan_at(waiter.w_pid), 1);
   }
+  if (lives) return;
+  word_store(p_completed_at(pid), 0); // nobody posts any more
+  processor_at(pid).p_drain = 0;
+  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
+    if (word_load(at) == OWNER_LIVE && waiter_at(at).w_pid == pid) waiter_free(waiter_at(at));
+  }
 }
 
-function settle_waiter(waiter: Waiter): void {
+function settle_waiter(waiter: Waiter, blocked: bool): void {
   const kmsg = end_wait(waiter);
-  if (waiter.w_state == WAITER_DONE) await_wake(waiter);
-  if (kmsg != 0) kmsg_at(kmsg).z_owner = my_pid();
-  waiter.z_owner = my_pid();
-  zone_free(ZONE_WAITER, changetype<usize>(waiter));
-  if (kmsg == 0) return;
-  ipc_kmsg_destroy(kmsg_at(kmsg));
-  reap_run();
+  const linked = waiter.z_owner != OWNER_LIVE; // it was, and is in this hand
+  if (!linked) await_wake(waiter, blocked);
+  if (linked || blocked) waiter_free(waiter);
+  if (kmsg != 0) ipc_kmsg_destroy(kmsg_at(kmsg)); // once all owners are read: see sweep_kmsgs
 }
 
-/** Waits until a live processor that completed the waiter has given its wake-up, and so points to it no longer. */
-function await_wake(waiter: Waiter): void {
-  if ((waiter.w_kind & WAITER_ASYNC) == 0) {
+/**
+ * Waits until a live processor that completed the waiter has given its wake-up, and so points to it no longer.
+ *
+ * Ends: between commit and wake-up there is at most the opening of a port's lock, with what its inbox asks for, and whoever waits for a
+ * lock there finds its owner alive, in a short section, or undoes it; this recoverer holds only the burial lock, which nobody takes
+ * inside. If that processor dies or faults instead, its state says so: at its next wait, or from its host's hand.
+ */
+function await_wake(waiter: Waiter, blocked: bool): void {
+  if (blocked) {
     waiter_settle(waiter);
     return;
   }
-  while (!posted(waiter) && waiter.w_hander != 0 && !processor_stopped(waiter.w_hander)) {
+  while (waiter.w_hander != 0 && !processor_stopped(waiter.w_hander)) {
+    ipc_wait_posted(waiter.w_pid);
+    if (waiter.w_hander == 0) return;
     processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(waiter.w_pid), word_load(p_state_at(waiter.w_pid)), LOCK_NAP_NS);
   }
 }
 
-/** Whether the waiter is on its processor's list of completions, taken or not. */
-function posted(waiter: Waiter): bool {
-  const address = <u32>changetype<usize>(waiter);
-  for (let at = word_load(p_completed_at(waiter.w_pid)); at != 0; at = waiter_at(at).w_completed) {
-    if (at == address) return true;
-  }
-  for (let at = processor_at(waiter.w_pid).p_drain; at != 0; at = waiter_at(at).w_completed) {
-    if (at == address) return true;
-  }
-  return false;
-}
-
-/** Unlinks a waiter of the dead. Returns: a kmsg that it leaves, or 0. */
+/** Unlinks a waiter of the dead. Returns: a kmsg that it leaves, in this hand, or 0. */
 function end_wait(waiter: Waiter): u32 {
   if (zone_of(waiter.w_object) == ZONE_PSET) {
     const pset = pset_at(waiter.w_object);
@@ -107,6 +108,11 @@ function end_wait(waiter: Waiter): u32 {
   else if (sends)
     kmsg = 0; // its message was queued
   else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter)) kmsg = 0;
+  else if (kmsg != 0) {
+    journal_set(kmsg, my_pid());
+    waiter.w_kmsg = 0; // with its owner: a second recoverer must not look at it again
+    journal_commit();
+  }
   ip_unlock(port);
   return kmsg;
 }

@@ -1,23 +1,24 @@
 // A task: a space, the processors that run it (its threads), quotas, special ports. A task handle is the task's address with the
 // low bits of its serial number, so that a stale handle is refused.
 
-import { frame_owner_at, FRAME_SPACE, frames_count } from "../kern/frame";
+import { FRAME_SPACE, frames_count, frames_free } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { h_serial_at, header } from "../kern/memory_map";
-import { my_pid } from "../kern/processor";
-import { OWNER_LIVE, zone_alloc, zone_free, zone_has, ZONE_TASK } from "../kern/zone";
+import { me, my_pid } from "../kern/processor";
+import { Waiter } from "../kern/waiter";
+import { OWNER_LIVE, zone_alloc, zone_free, zone_has, zone_next, ZONE_TASK } from "../kern/zone";
 import { bytes_fill, word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { entry_at, ie_gen } from "../ipc/ipc_entry";
-import { CHARGE_SERIAL, IpcKmsg, ipc_kmsg_alloc, ipc_kmsg_free } from "../ipc/ipc_kmsg";
+import { CHARGE_SERIAL, IpcKmsg, ipc_kmsg_alloc } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { imq_close } from "../ipc/ipc_inbox";
 import { IO_ACTIVE, IO_KERNEL, IO_PORT } from "../ipc/ipc_object";
 import { ip_lock, ip_unlock, ipc_port_adopt, ipc_port_alloc, port_at } from "../ipc/ipc_port";
 import { ipc_port_destroy_locked, reap_run } from "../ipc/ipc_reap";
 import { ipc_right_destroy } from "../ipc/ipc_right";
-import { ipc_right_copyout } from "../ipc/ipc_right_copy";
-import { IS_BYTES, IS_CLEAR, IpcSpace, is_each, is_entry, is_lock, is_unlock } from "../ipc/ipc_space";
+import { ipc_right_copyout, ipc_right_drop_slot } from "../ipc/ipc_right_copy";
+import { IS_BYTES, IS_CLEAR, IpcSpace, is_each, is_entry, is_lock, is_serial, is_unlock } from "../ipc/ipc_space";
 import { name_make } from "../abi/port";
 
 /** The space is being emptied by the processor whose number is in the next byte, or is empty and waits for its last processor to leave. */
@@ -44,6 +45,7 @@ export class TaskTail {
   t_threads: u32;
 }
 export const TASK_TAIL: usize = IS_BYTES;
+if (offsetof<TaskTail>("t_serial") != 0) ERROR("is_serial is wrong");
 if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_serial") != CHARGE_SERIAL)
   ERROR("CHARGE_SERIAL is wrong");
 if (IS_BYTES != 128) ERROR("the task's own words start at 128");
@@ -71,6 +73,14 @@ export function task_from(handle: u32): IpcSpace | null {
   if (!zone_has(ZONE_TASK, address)) return null;
   const task = changetype<IpcSpace>(address);
   const alive = task.z_owner == OWNER_LIVE && (task_tail(task).t_serial & 63) == (handle & 63) && task.is_active != 0;
+  return alive ? task : null;
+}
+
+/** The task that a waiter of this processor was made for, or null: it has ended. */
+export function task_waits(waiter: Waiter): IpcSpace | null {
+  const address: usize = waiter.w_task;
+  const task = changetype<IpcSpace>(address);
+  const alive = task.z_owner == OWNER_LIVE && is_serial(address) == waiter.w_serial && task.is_active != 0;
   return alive ? task : null;
 }
 
@@ -149,6 +159,7 @@ export function task_runs(task: IpcSpace): bool {
  * Conditions: in a trap, nothing locked, nothing in the journal. `heir_of`: a processor whose half-done terminations are
  *             continued, or 0.
  * Races:      one processor empties a task, the one whose number is in t_state.
+ * Memory:     what cannot be told for want of memory stays, and with it the task, until task_resume.
  */
 export function task_terminate(task: IpcSpace, heir_of: u32): void {
   const tail = task_tail(task);
@@ -163,7 +174,10 @@ export function task_terminate(task: IpcSpace, heir_of: u32): void {
   }
   is_unlock(task);
   if (empties) {
-    task_empty(task);
+    if (!task_empty(task)) {
+      me().p_ending = 1;
+      return;
+    }
     task_drop_ports(task);
     reap_run();
     tail.t_state = TASK_EMPTY;
@@ -171,47 +185,55 @@ export function task_terminate(task: IpcSpace, heir_of: u32): void {
   task_free(task);
 }
 
+/** Goes on with the terminations that this processor could not finish. Conditions: as task_terminate. */
+export function task_resume(): void {
+  me().p_ending = 0;
+  for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
+    const task = changetype<IpcSpace>(at);
+    const mine = task_tail(task).t_state == (TASK_TERMINATING | (my_pid() << 8));
+    if (mine && word_load(at) == OWNER_LIVE) task_terminate(task, 0);
+  }
+}
+
 /** Frees an empty task that nobody runs; one of those who try. */
 function task_free(task: IpcSpace): void {
   const address = changetype<usize>(task);
   is_lock(task);
   const free = !task_runs(task) && task_tail(task).t_state == TASK_EMPTY && word_load(address) == OWNER_LIVE;
-  if (free) word_cas(address, OWNER_LIVE, my_pid()); // [S25] under the lock: one winner
-  is_unlock(task);
-  if (!free) return;
-  const owner = <u32>address | FRAME_SPACE;
-  const limit = frames_count();
-  for (let frame = header().h_first_frame; frame < limit; frame++) {
-    if (word_load(frame_owner_at(frame)) == owner) word_cas(frame_owner_at(frame), owner, 0);
+  if (free) {
+    // Before the element: once that is free, another task has its address, and its frames look the same.
+    frames_free(header().h_first_frame, frames_count() - header().h_first_frame, <u32>address | FRAME_SPACE);
+    word_cas(address, OWNER_LIVE, my_pid()); // [S25] under the lock: one winner
   }
-  zone_free(ZONE_TASK, address);
+  is_unlock(task);
+  if (free) zone_free(ZONE_TASK, address);
 }
 
-/** Destroys what every name denotes. Each name is a transaction, with its consequences done before the next. */
-function task_empty(task: IpcSpace): void {
+/**
+ * Destroys what every name denotes. Each name is a transaction, with its consequences done before the next.
+ *
+ * Returns: false: send-once rights are left, for whose notifications there is no memory.
+ */
+function task_empty(task: IpcSpace): bool {
   for (let index = is_each(task, 0); index != 0; index = is_each(task, index)) {
     is_lock(task);
     ipc_right_destroy(task, name_make(index, ie_gen(entry_at(is_entry(task, index)).ie_bits)));
     is_unlock(task);
     reap_run();
   }
+  return task.is_entries == 0;
 }
 
 /** Gives up the special ports. */
 function task_drop_ports(task: IpcSpace): void {
   const tail = task_tail(task);
-  const kmsg = ipc_kmsg_alloc(24, 0);
-  if (kmsg && tail.t_bootstrap != 0) {
-    is_lock(task);
-    kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
-    kmsg.ikm_local = tail.t_bootstrap;
-    journal_set(changetype<usize>(tail) + offsetof<TaskTail>("t_bootstrap"), 0);
-    journal_commit();
-    is_unlock(task);
-    ipc_kmsg_destroy(kmsg);
-  } else if (kmsg) {
-    ipc_kmsg_free(kmsg);
+  is_lock(task);
+  if (tail.t_bootstrap != 0) {
+    const port = port_at(tail.t_bootstrap);
+    ip_lock(port);
+    ipc_right_drop_slot(port, changetype<usize>(tail) + offsetof<TaskTail>("t_bootstrap"), MACH_MSG_TYPE_PORT_SEND);
   }
+  is_unlock(task);
   const self = port_at(tail.t_self);
   if (tail.t_self == 0) return;
   ip_lock(self);

@@ -21,12 +21,16 @@ import { word_load, word_store, word_swap, word_wake } from "../sync/atomics";
 import { KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { MACH_RCV_TOO_LARGE } from "../abi/message";
 import { kmsg_at } from "../ipc/ipc_kmsg";
+import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { ipc_receive_done } from "../ipc/ipc_receive";
-import { IpcSpace } from "../ipc/ipc_space";
 import { ipc_wait_cancel, ipc_wait_next, waiter_free } from "../ipc/ipc_wait";
 import { processor_condemn as condemn, processor_gone as gone, processor_leave } from "../recover/recover";
+import { task_waits } from "../task/task";
 import { pseudo } from "./mach_msg";
 import { trap_enter, trap_enter_any, trap_leave } from "./trap";
+
+/** The last page of 4 GiB is not used, so that the address behind a slab or a run is never 0. */
+const PAGES_MAX: u32 = 65535;
 
 /**
  * Makes the kernel in zeroed memory.
@@ -36,7 +40,7 @@ import { trap_enter, trap_enter_any, trap_leave } from "./trap";
  */
 export function kernel_boot(maximum_pages: u32, hash: u32): u32 {
   if (maximum_pages > 65536) return KERN_INVALID_ARGUMENT;
-  const frames_max = maximum_pages << 4;
+  const frames_max = min(maximum_pages, PAGES_MAX) << 4;
   const table_end = FRAME_TABLE + frames_max * 4;
   const first_page = (table_end + 65535) >>> 16;
   if (first_page + 2 > maximum_pages) return KERN_INVALID_ARGUMENT;
@@ -103,6 +107,7 @@ export function processor_attach(flags: u32): u32 {
   record.p_rescan = 0;
   record.p_drain = 0;
   record.p_wake = 0;
+  record.p_ending = 0;
   const kr = trap_enter();
   return kr == KERN_SUCCESS ? trap_leave(KERN_SUCCESS) : kr;
 }
@@ -156,24 +161,31 @@ function complete(waiter: Waiter, index: u32): void {
   out_set(0, 0);
   out_set(2, 0);
   if (waiter.w_kind & WAITER_SEND) waiter_free(waiter);
-  else code = ipc_receive_done(changetype<IpcSpace>(waiter.w_task), waiter, waiter.w_option, waiter.w_size);
+  else code = ipc_receive_done(task_waits(waiter), waiter, waiter.w_option, waiter.w_size);
   batch_set(index * 4, cookie);
   batch_set(index * 4 + 1, code);
   batch_set(index * 4 + 2, out_get(0));
   batch_set(index * 4 + 3, out_get(code == MACH_RCV_TOO_LARGE && out_get(0) == 0 ? 3 : 2));
 }
 
-/** Ends an event loop's wait: see ipc_wait_cancel; a send's message was pseudo-received: out 0 kmsg, 1 bytes, 2 size. */
+/**
+ * Ends an event loop's wait.
+ *
+ * Returns: as ipc_wait_cancel; a send's message was pseudo-received (out 0 kmsg, 1 bytes, 2 size), or destroyed if its task has ended.
+ */
 export function mach_msg_cancel(waiter: u32): u32 {
   const kr = trap_enter();
   if (kr != KERN_SUCCESS) return kr;
+  out_set(0, 0);
   out_set(2, 0);
-  const task = changetype<IpcSpace>(load_task(waiter));
+  if (!zone_has(ZONE_WAITER, waiter)) return trap_leave(KERN_INVALID_ARGUMENT);
+  const task = task_waits(waiter_at(waiter)); // believed if it is this processor's
   const code = ipc_wait_cancel(waiter);
-  if (code == KERN_SUCCESS && out_get(0) != 0) pseudo(task, kmsg_at(out_get(0)), 0);
+  const kmsg = out_get(0);
+  if (code == KERN_SUCCESS && kmsg != 0) {
+    out_set(0, 0);
+    if (task) pseudo(task, kmsg_at(kmsg), 0);
+    else ipc_kmsg_destroy(kmsg_at(kmsg));
+  }
   return trap_leave(code);
-}
-
-function load_task(waiter: u32): usize {
-  return zone_has(ZONE_WAITER, waiter) ? waiter_at(waiter).w_task : 0;
 }

@@ -20,6 +20,7 @@ import {
   MACH_MSG_TYPE_MOVE_SEND,
   MACH_MSG_TYPE_MOVE_SEND_ONCE,
   MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
 } from "../abi/message";
 import {
@@ -37,6 +38,7 @@ import {
   MACH_PORT_VALID,
 } from "../abi/port";
 import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "../ipc/ipc_entry";
+import { ipc_hash_reserve } from "../ipc/ipc_hash";
 import { ipc_kmsg_alloc, ipc_kmsg_free, IpcKmsg } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import {
@@ -86,6 +88,11 @@ function insert_right(space: IpcSpace, name: u32, poly: u32, disposition: u32): 
   if (dead && name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND) return KERN_INVALID_CAPABILITY;
   if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return KERN_INVALID_RIGHT;
   if (dead) return KERN_INVALID_CAPABILITY;
+  // Before anything moves: a name that gains SEND needs a slot of the reverse hash.
+  if (type == MACH_MSG_TYPE_PORT_SEND) {
+    if (!ipc_hash_reserve(space)) return KERN_RESOURCE_SHORTAGE;
+    journal_commit();
+  }
   if (name == poly) return insert_same(space, name, entry, disposition);
   // Send and receive rights for one port share one name: the port has one already, unless its only right moves.
   const type_held = ie_type(entry.ie_bits);

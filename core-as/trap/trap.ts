@@ -20,6 +20,7 @@ import {
 import { KERN_SUCCESS, KERN_TERMINATED } from "../abi/kern_return";
 import { processor_recover_self } from "../recover/recover";
 import { reap_run } from "../ipc/ipc_reap";
+import { task_resume } from "../task/task";
 
 /**
  * Enters the kernel.
@@ -75,6 +76,7 @@ function trap_die(pid: u32): void {
 
 /** Leaves the kernel with `code`, after the work that the trap caused. Conditions: nothing locked, nothing in the journal. */
 export function trap_leave(code: u32): u32 {
+  if (me().p_ending != 0) task_resume();
   if (me().p_work != 0) reap_run();
   if (BARE_STATE) return code;
   const pid = my_pid();
