@@ -85,6 +85,7 @@ export const PROCESSOR_CAN_WAIT = 1;
 export const PROCESSOR_DEAD = 4;
 export const PROCESSOR_FAULTED = 3;
 export const PROCESSOR_FREE = 0;
+export const PROCESSOR_GONE = 6;
 export const PROCESSOR_KERNEL = 2;
 export const PROCESSOR_RECOVERING = 5;
 export const PROCESSOR_USER = 1;

@@ -31,7 +31,7 @@ export interface SpawnedTask {
 export class Child implements SpawnedTask {
   readonly name: string;
   readonly exited: Promise<Exit>;
-  /** Closes with the worker; for the reaper. */
+  /** Closes with the worker; for the watcher. */
   port: PortLike | undefined;
   readonly #worker: WorkerLike;
   readonly #processor: Processor;
@@ -64,11 +64,11 @@ export class Child implements SpawnedTask {
     return this.#record.task;
   }
 
-  /** Asks the reaper to watch too: this thread may be blocked when the worker dies. */
-  watched(reaper: WorkerLike | undefined): void {
+  /** Asks the watcher to watch too: this thread may be blocked when the worker dies. */
+  watched(watcher: WorkerLike | undefined): void {
     const { port } = this;
-    if (!reaper || !port) return;
-    reaper.postMessage({ watch: { ...this.#record, port } }, [port]);
+    if (!watcher || !port) return;
+    watcher.postMessage({ watch: { ...this.#record, port } }, [port]);
   }
 
   /** The kernel is being closed: the worker hears of it as KERN_TERMINATED, which it need not catch. */

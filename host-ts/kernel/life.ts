@@ -5,7 +5,9 @@ import {
   BELL_ARMED,
   BELL_RUNG,
   PROCESSOR_FREE,
+  PROCESSOR_GONE,
   PROCESSOR_MAX,
+  PROCESSOR_RECOVERING,
   PROCESSOR_SIZE,
   PROCESSOR_USER,
   PROCESSORS,
@@ -54,16 +56,38 @@ export function claimRecord(views: Views): Life {
       throw new KernError("processor_attach", KERN_RESOURCE_SHORTAGE, `all ${PROCESSOR_MAX - 1} processors are taken`);
     }
     // State and generation in one exchange: a late report of the last life's death can then never hit the new one.
-    const record = new BigInt64Array(views.octets.buffer, recordOf(best) + Processor_p_state, 1);
+    const record = recordPair(views, best);
     const free = pair(PROCESSOR_FREE, least);
     const life = { pid: best, generation: (least + 1) >>> 0 };
     if (Atomics.compareExchange(record, 0, free, pair(PROCESSOR_USER, life.generation)) === free) return life;
   }
 }
 
+/** State and generation of a record, for `Atomics`. */
+function recordPair(views: Views, pid: number): BigInt64Array<SharedArrayBuffer> {
+  return new BigInt64Array(views.octets.buffer, recordOf(pid) + Processor_p_state, 1);
+}
+
 /** The two words as one: the generation follows the state. */
 function pair(state: number, generation: number): bigint {
   return BigInt.asIntN(64, (BigInt(generation) << 32n) | BigInt(state));
+}
+
+/**
+ * Declares an agent dead whose thread is proven gone, without entering the kernel: from here on whoever waits for its locks
+ * undoes what it had begun. Its burial is still to come. As the core's processor_mark_gone.
+ */
+export function markGone(views: Views, { pid, generation }: Life): void {
+  const record = recordPair(views, pid);
+  for (;;) {
+    const before = Atomics.load(record, 0);
+    const state = Number(before & 0xffffffffn);
+    const kind = state & 0xff;
+    if (Number((before >> 32n) & 0xffffffffn) !== generation || kind === PROCESSOR_FREE) return;
+    const recovered = kind === PROCESSOR_RECOVERING && ((state >>> 8) & 0xff) !== pid;
+    const next = recovered ? (state & 0xffff) | (PROCESSOR_GONE << 16) : PROCESSOR_GONE;
+    if (Atomics.compareExchange(record, 0, before, pair(next, generation)) === before) return;
+  }
 }
 
 /** Ends the life of an agent that must not run any more; its thread may still. */

@@ -3,11 +3,12 @@
 import { MACH_MSG_TYPE_MOVE_RECEIVE } from "../abi/codes.gen.js";
 import * as platform from "#platform";
 import { check } from "../errors.js";
-import type { TaskId, WorkerLike } from "../platform/types.js";
+import type { PortLike, TaskId, WorkerLike } from "../platform/types.js";
 import type { Processor } from "../processor.js";
 import { dispositionOf, Moved, type OutgoingRight } from "../right.js";
 import { Space } from "../space.js";
 import type { Quota, Task } from "../task.js";
+import type { WatcherLetter } from "../reaper/watcher.js";
 import type { HandedRight, Invitation } from "../worker/invitation.js";
 import { lifeLock } from "../worker/invitation.js";
 import { Child, type Exit, type SpawnedTask } from "./child.js";
@@ -47,7 +48,7 @@ export class Spawner {
   readonly #children: Set<Child> = new Set();
   readonly #supervised: Set<Supervised> = new Set();
   readonly #workers: WeakSet<WorkerLike> = new WeakSet();
-  #reaper: WorkerLike | undefined;
+  #watcher: WorkerLike | undefined;
   #closing = false;
   #reaperChild: Child | undefined;
 
@@ -55,9 +56,9 @@ export class Spawner {
     this.#kernel = kernel;
   }
 
-  /** Number of the reaper's thread, where threads can write to each other; 0 otherwise. */
-  get reaperThread(): number {
-    return this.#reaper ? platform.threadOf(this.#reaper) : 0;
+  /** Number of the watcher's thread, where threads can write to each other; 0 otherwise. */
+  get watcherThread(): number {
+    return this.#watcher ? platform.threadOf(this.#watcher) : 0;
   }
 
   spawn(source: (() => WorkerLike) | URL | string, options: SpawnOptions): SpawnedTask {
@@ -96,18 +97,23 @@ export class Spawner {
     }
   }
 
-  /** Starts the reaper, which gets the receive right `bootstrap` of the naming service. */
+  /** Starts the reaper, which gets the receive right `bootstrap` of the naming service, and the watcher, which tells it of deaths. */
   startReaper(bootstrap: number): void {
-    if (this.#reaper) return;
+    if (this.#watcher) return;
+    const { port1, port2 } = new MessageChannel();
     this.#reaperChild = this.#start(
-      () => {
-        this.#reaper = platform.openReaper();
-        return this.#reaper;
-      },
+      platform.openReaper,
       { name: "reaper" },
       (exit) => this.#ended("reaper", exit),
       { bootstrap: { name: bootstrap, disposition: MACH_MSG_TYPE_MOVE_RECEIVE } },
+      port1 as unknown as PortLike,
     );
+    const { processor, id } = this.#kernel;
+    this.#watcher = platform.openWatcher();
+    const deaths = port2 as unknown as PortLike;
+    const { kernelMemory: kernel } = processor;
+    const letter: WatcherLetter = { "mach-ipc": kernel.version, kernelId: id, kernel, deaths };
+    this.#watcher.postMessage(letter, [deaths]);
   }
 
   /** Names of the tasks that this thread knows, by task handle. */
@@ -142,6 +148,7 @@ export class Spawner {
     }
     await Promise.all(all.map((child) => child.terminate()));
     await reaper;
+    await this.#watcher?.terminate();
   }
 
   /** Starts a worker; `ended` is called once it is gone, unless this throws. */
@@ -150,6 +157,7 @@ export class Spawner {
     options: SpawnOptions,
     ended: (exit: Exit) => void,
     ownRights: Record<string, HandedRight> = {},
+    deaths?: PortLike,
   ): Child {
     const { processor, id } = this.#kernel;
     const outgoing = Object.entries(options.rights ?? {});
@@ -191,12 +199,16 @@ export class Spawner {
         bounded: options.quota?.kmsgBytes !== undefined,
         rights,
         data,
+        deaths,
         life: ends?.theirs,
         kernelId: id,
       };
-      worker.postMessage(invitation, ends ? [ends.theirs] : []);
+      worker.postMessage(
+        invitation,
+        [ends?.theirs, deaths].filter((port) => port !== undefined),
+      );
       child.port = ends?.mine;
-      if (worker !== this.#reaper) child.watched(this.#reaper);
+      if (deaths === undefined) child.watched(this.#watcher); // nobody is left to bury the reaper
       started = true;
       return child;
     } catch (error) {

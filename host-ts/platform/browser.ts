@@ -114,6 +114,16 @@ export function openReaper(): WorkerLike {
   return new Worker(new URL("../reaper/worker.js", import.meta.url), { type: "module" }) as unknown as WorkerLike;
 }
 
+/** The thread that watches lives. */
+export function openWatcher(): WorkerLike {
+  return new Worker(new URL("../reaper/watcher.js", import.meta.url), { type: "module" }) as unknown as WorkerLike;
+}
+
+/** Calls `run` with what is posted to the port, from now on. */
+export function listen(port: PortLike, run: (message: unknown) => void): void {
+  (port as unknown as MessagePort).onmessage = ({ data }): void => run(data);
+}
+
 /**
  * Calls `ended` once when the worker is gone: it failed to load, threw where nobody caught, or let go
  * of its lock.
@@ -184,7 +194,7 @@ function tellReaper(watch: Watch): void {
   tell();
 }
 
-/** In the reaper: calls `run` for every life to watch, once. */
+/** In the watcher: calls `run` for every life to watch, once. */
 export function onWatch(run: (watch: Watch) => void): void {
   const id = (letter as unknown as { kernelId: string } | undefined)?.kernelId ?? "";
   const channel = new BroadcastChannel(`mach-ipc/${id}`);
@@ -198,7 +208,7 @@ export function onWatch(run: (watch: Watch) => void): void {
   });
 }
 
-/** In the reaper: calls `ended` when the thread that `watch` is about is gone. */
+/** In the watcher: calls `ended` when the thread that `watch` is about is gone. */
 export function watchLife(watch: Watch, ended: () => void): void {
   void navigator.locks.request(watch.lock, () => {}).then(ended);
 }

@@ -167,7 +167,7 @@ function tellReaper(reaper: number, watch: Watch, attempts: number): void {
   });
 }
 
-/** In the reaper: calls `run` for every life to watch. */
+/** In the watcher: calls `run` for every life to watch. */
 export function onWatch(run: (watch: Watch) => void): void {
   const receive = (message: unknown): void => {
     const { watch } = message as { watch?: Watch };
@@ -177,7 +177,7 @@ export function onWatch(run: (watch: Watch) => void): void {
   process.on("workerMessage" as "message", receive);
 }
 
-/** In the reaper: calls `ended` when the thread that `watch` is about is gone. */
+/** In the watcher: calls `ended` when the thread that `watch` is about is gone. */
 export function watchLife(watch: Watch, ended: () => void): void {
   if (!watch.port) return;
   const port = watch.port as unknown as MessagePort;
@@ -264,6 +264,20 @@ export function openReaper(): WorkerLike {
   });
   worker.unref();
   return worker as unknown as WorkerLike;
+}
+
+/** The thread that watches lives; does not keep the process alive. */
+export function openWatcher(): WorkerLike {
+  const worker = new Worker(new URL("../reaper/watcher.js", import.meta.url), { name: "mach-ipc watcher" } as {
+    name: string;
+  });
+  worker.unref();
+  return worker as unknown as WorkerLike;
+}
+
+/** Calls `run` with what is posted to the port, from now on. */
+export function listen(port: PortLike, run: (message: unknown) => void): void {
+  (port as unknown as MessagePort).on("message", run);
 }
 
 /** Number of this thread, for messages between threads. */

@@ -1,5 +1,5 @@
-// The reaper: a small thread of the kernel's own. It watches every processor's life, so that a
-// death is noticed while everybody else is blocked, and hosts the naming service.
+// The reaper: a small thread of the kernel's own. It buries the dead of whom the watcher tells, while
+// everybody else may be blocked, and hosts the naming service.
 
 import * as platform from "#platform";
 import { serveBootstrap } from "../bootstrap/server.js";
@@ -7,14 +7,14 @@ import { bury } from "../kernel/life.js";
 import type { Watch } from "../platform/types.js";
 import { ReceiveRight } from "../receive-right.js";
 import { Task } from "../task.js";
+import type { Invitation } from "../worker/invitation.js";
 
 async function main(): Promise<void> {
   const task = await Task.self();
   const receive = task.rights.bootstrap;
   if (receive instanceof ReceiveRight) serveBootstrap(task, receive);
-  platform.onWatch((watch) => {
-    if (watch.pid !== task.processor.pid) platform.watchLife(watch, () => end(task, watch));
-  });
+  const { deaths } = (await platform.receiveLetter()) as unknown as Invitation;
+  if (deaths) platform.listen(deaths, (watch) => end(task, watch as Watch));
 }
 
 /** Buries the dead; whoever waited for it is told by the kernel. */

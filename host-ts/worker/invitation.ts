@@ -24,7 +24,9 @@ export interface Invitation {
   readonly bounded: boolean;
   readonly rights: Record<string, HandedRight>;
   readonly data: unknown;
-  /** Closes when the worker is gone: the reaper holds the other end. Absent in browsers. */
+  /** For the reaper: the watcher tells of deaths here. */
+  readonly deaths?: PortLike | undefined;
+  /** Closes when the worker is gone: the watcher holds the other end. Absent in browsers. */
   readonly life: PortLike | undefined;
   /** Names this kernel among the others of this origin. */
   readonly kernelId: string;

@@ -2,7 +2,7 @@
 // account at the end.
 
 import { readFile } from "node:fs/promises";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { Kernel } from "mach-ipc";
 import { Desk } from "./desk.mjs";
 import { Ledger, NOTE, RUN } from "./protocol.mjs";
@@ -59,11 +59,10 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Chaos {
   /** `progress` is told of each death. */
-  constructor({ kills, seed, wasm, watch = true, patienceMs = 60_000, progress = () => {} }) {
+  constructor({ kills, seed, wasm, patienceMs = 60_000, progress = () => {} }) {
     this.kills = kills;
     this.seed = seed;
     this.wasm = wasm;
-    this.watch = watch;
     this.patienceMs = patienceMs;
     this.progress = progress;
     this.random = generator(seed);
@@ -199,7 +198,7 @@ export class Chaos {
       ready = resolve;
     });
     const make = () => {
-      worker = new Worker(file("victim.mjs"), this.#watched());
+      worker = new Worker(file("victim.mjs"), { stderr: true });
       worker.on("message", (message) => {
         const told = way === "condemn" && /KERN_TERMINATED/.test(message.alarm);
         if (message.alarm && !told) this.alarm(message.alarm);
@@ -226,14 +225,6 @@ export class Chaos {
     if (exit.reason === "error" && !expected && !condemned) {
       this.alarm(`${role} ${incarnation} ended by ${exit.error?.stack ?? exit.error}`);
     }
-  }
-
-  /** Options of a victim's worker; watched, the watchdog holds the other end of a port that closes with it. */
-  #watched() {
-    if (!this.watch) return { stderr: true };
-    const { port1, port2 } = new MessageChannel();
-    this.watchdog.postMessage({ life: port1 }, [port1]);
-    return { stderr: true, workerData: { life: port2 }, transferList: [port2] };
   }
 
   async #kill(task, worker, incarnation, way) {

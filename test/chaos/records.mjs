@@ -10,7 +10,6 @@ const COUNTS = 16;
 const ZONES = ["PORT", "PSET", "KMSG_SMALL", "KMSG_MEDIUM", "KMSG_LARGE", "TASK", "WAITER", "REQUEST", "LINK"];
 const ELEMENT_BYTES = [128, 64, 256, 1280, 4352, 256, 64, 64, 64];
 const HEADER_PANIC = layout.HEADER + layout.Header_h_panic;
-const DAWDLING = 255;
 /** Words of a record: p_inside. */
 const INSIDE = 21;
 const FRAME_HAND = 1;
@@ -41,22 +40,6 @@ export class Memory {
       deaths.push({ pid, inside, working: (note & 0x100) !== 0, locks: (note >>> 16) & 0xff, undo: note >>> 24 });
     }
     return deaths;
-  }
-
-  /** Declares dead a processor whose thread is gone, and notes how it was found: who waits for its locks can go on. */
-  markDead({ pid, generation }) {
-    const { words } = this;
-    const at = (PROCESSORS + pid * PROCESSOR_SIZE) >>> 2;
-    if (Atomics.load(words, at + layout.Processor_p_generation / 4) !== generation) return;
-    const state = Atomics.load(words, at);
-    if (state !== layout.PROCESSOR_USER && state !== layout.PROCESSOR_KERNEL && state !== layout.PROCESSOR_FAULTED)
-      return;
-    const dawdled = words[at + layout.Processor_p_debug_at / 4] === DAWDLING ? 0x100 : 0;
-    const undo = Math.min(255, words[at + COUNTS / 4]);
-    const inside = words[at + INSIDE] << 9;
-    const note = state | dawdled | inside | (words[at + COUNTS / 4 + 1] << 16) | (undo << 24);
-    Atomics.compareExchange(words, at + layout.Processor_p_died / 4, 0, note >>> 0);
-    Atomics.compareExchange(words, at, state, layout.PROCESSOR_DEAD);
   }
 
   /** Records in use, with what they hold. */

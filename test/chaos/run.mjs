@@ -13,7 +13,6 @@ const { values } = parseArgs({
     seed: { type: "string" },
     json: { type: "string" },
     wasm: { type: "string" },
-    "no-watch": { type: "boolean" },
   },
 });
 const kills = Number(values.kills ?? 300);
@@ -40,7 +39,7 @@ function progress({ died, found, withLocks }) {
   process.stdout.write(`\r${died} killed, ${found.KERNEL ?? 0} in the kernel, ${withLocks} with a lock `);
 }
 
-const result = await new Chaos({ kills, seed, wasm, watch: !values["no-watch"], progress }).run();
+const result = await new Chaos({ kills, seed, wasm, progress }).run();
 if (process.stdout.isTTY) process.stdout.write("\r");
 const { alarms } = result;
 if ((result.found.KERNEL ?? 0) < IN_KERNEL_MIN)

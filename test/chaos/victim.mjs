@@ -1,18 +1,13 @@
 // A thread that will be killed: joins, and plays the role that it was given until it is.
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { Task } from "mach-ipc";
-import { PROCESSORS, PROCESSOR_SIZE, Processor_p_dawdle, Processor_p_generation } from "../../dist/abi/layout.gen.js";
+import { PROCESSORS, PROCESSOR_SIZE, Processor_p_dawdle } from "../../dist/abi/layout.gen.js";
 import { ID, Ledger, NOTE, words } from "./protocol.mjs";
 import { roles } from "./roles/index.mjs";
 
 const task = await Task.self();
 const { role, incarnation, slot, seed, dawdle, share, crew } = task.data;
-if (workerData?.life) {
-  const at = PROCESSORS + task.processor.pid * PROCESSOR_SIZE + Processor_p_generation;
-  workerData.life.postMessage({ pid: task.processor.pid, generation: task.processor.views.u32(at) });
-  workerData.life.unref();
-}
 const ledger = Ledger.of(share);
 const { processor } = task;
 processor.views.setU32(PROCESSORS + processor.pid * PROCESSOR_SIZE + Processor_p_dawdle, dawdle);

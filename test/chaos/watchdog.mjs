@@ -1,8 +1,8 @@
 // A thread that never enters the kernel. It ends the process when the run makes no progress, for the main thread may be the
-// one that hangs; and on request it marks the dead (see `watch` in chaos.mjs).
+// one that hangs.
 
 import { writeSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { Memory } from "./records.mjs";
 import { RUN } from "./protocol.mjs";
 
@@ -11,14 +11,6 @@ const beats = new Int32Array(run);
 const records = new Memory(memory);
 let last = -1;
 let since = performance.now();
-
-parentPort.on("message", ({ life }) => {
-  let processor;
-  life.on("message", (attached) => {
-    processor = attached;
-  });
-  life.on("close", () => processor && records.markDead(processor));
-});
 
 setInterval(() => {
   const beat = Atomics.load(beats, RUN.HEARTBEAT);
