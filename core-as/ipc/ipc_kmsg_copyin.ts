@@ -5,7 +5,7 @@
 // holds the right until then, and from then on the queue itself counts (imq_has_sends).
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { KERN_SUCCESS } from "../abi/kern_return";
 import {
@@ -237,7 +237,7 @@ export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
  */
 export function ipc_kmsg_enter_transit(kmsg: IpcKmsg): bool {
   if ((kmsg.ikm_types & IKM_RECEIVE) == 0) return true;
-  lock_acquire(h_ip_transit_at());
+  lock_acquire(h_ip_transit_at(), LOCK_TRANSIT);
   let circular = false;
   for (let index: u32 = 0; index < kmsg.ikm_ports_count && !circular; index++) {
     const slot_at = ikm_port_at(kmsg, index);
@@ -250,6 +250,6 @@ export function ipc_kmsg_enter_transit(kmsg: IpcKmsg): bool {
     journal_commit();
     ip_unlock(port);
   }
-  lock_release(h_ip_transit_at());
+  lock_release(h_ip_transit_at(), LOCK_TRANSIT);
   return !circular;
 }

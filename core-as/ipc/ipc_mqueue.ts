@@ -14,7 +14,7 @@
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
 import { journal_commit, journal_set, journal_set_four } from "../kern/journal";
-import { lock_forget, lock_nap, lock_open, lock_try, processor_undo } from "../kern/lock";
+import { lock_forget, lock_nap, lock_open, LOCK_PORT, lock_try, processor_undo } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
@@ -101,7 +101,7 @@ export function imq_recheck(port: IpcPort): void {
   while (true) {
     const box = pair_load(imq_inbox_at(port));
     if ((<u32>box & IMQ_KICK) == 0 || box_head(box) == 0) return;
-    if (!lock_try(lock_at)) {
+    if (!lock_try(lock_at, LOCK_PORT)) {
       // An owner that left by an exception may not come back to look at the inbox.
       const owner = word_load(lock_at);
       if (owner == 0 || !processor_stopped(owner)) return;
@@ -112,7 +112,7 @@ export function imq_recheck(port: IpcPort): void {
     if (port.io_dirty != 0) imq_recover(port);
     imq_kick_locked(port);
     lock_open(lock_at);
-    lock_forget(lock_at);
+    lock_forget(LOCK_PORT);
   }
 }
 

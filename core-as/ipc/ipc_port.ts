@@ -10,7 +10,7 @@
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_forget, lock_open, lock_release } from "../kern/lock";
+import { lock_acquire, lock_forget, lock_open, LOCK_PORT, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
 import { my_pid } from "../kern/processor";
@@ -188,12 +188,12 @@ export function ipc_port_alloc(): IpcPort | null {
   if (address == 0) return null;
   const port = port_at(address);
   // Under its lock, whose word is left alone: somebody may still hold it who took this element for the port that it was.
-  lock_acquire(io_lock_at(address));
+  lock_acquire(io_lock_at(address), LOCK_PORT);
   bytes_fill(address + IO_CLEAR, 0, 128 - IO_CLEAR);
   port.io_dirty = 0;
   port.imq_inbox = (<u64>MACH_PORT_QLIMIT_BASIC) << 48;
   port._io_bits = IO_ACTIVE | IO_PORT;
-  lock_release(io_lock_at(address));
+  lock_release(io_lock_at(address), LOCK_PORT);
   return port;
 }
 
@@ -204,7 +204,7 @@ export function ipc_port_adopt(port: IpcPort): void {
 
 /** Locks the port and settles what a dead owner left. Conditions: rank 4. */
 export function ip_lock(port: IpcPort): void {
-  lock_acquire(io_lock_at(changetype<usize>(port)));
+  lock_acquire(io_lock_at(changetype<usize>(port)), LOCK_PORT);
   if (port.io_dirty != 0) imq_recover(port);
 }
 
@@ -220,7 +220,7 @@ export function ip_unlock(port: IpcPort): void {
   const lock_at = io_lock_at(changetype<usize>(port));
   lock_open(lock_at);
   imq_recheck(port);
-  lock_forget(lock_at);
+  lock_forget(LOCK_PORT);
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import { bytes_fill, word_load } from "../sync/atomics";
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, LOCK_PSET, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { my_pid } from "../kern/processor";
 import { waiter_at, waiter_complete, waiter_wake, Waiter, waiters_append, waiters_remove } from "../kern/waiter";
@@ -105,12 +105,12 @@ export function ips_waiters_at(pset: IpcPset): usize {
 }
 
 export function ips_lock(pset: IpcPset): void {
-  lock_acquire(io_lock_at(changetype<usize>(pset)));
+  lock_acquire(io_lock_at(changetype<usize>(pset)), LOCK_PSET);
 }
 
 /** Conditions: committed. */
 export function ips_unlock(pset: IpcPset): void {
-  lock_release(io_lock_at(changetype<usize>(pset)));
+  lock_release(io_lock_at(changetype<usize>(pset)), LOCK_PSET);
 }
 
 /** Makes a set that nobody knows yet. Returns: the set, in this processor's hand, or null: memory is exhausted. */
@@ -118,10 +118,10 @@ export function ipc_pset_alloc(): IpcPset | null {
   const address = zone_alloc(ZONE_PSET);
   if (address == 0) return null;
   const pset = pset_at(address);
-  lock_acquire(io_lock_at(address)); // as in ipc_port_alloc
+  lock_acquire(io_lock_at(address), LOCK_PSET); // as in ipc_port_alloc
   bytes_fill(address + IO_CLEAR, 0, 64 - IO_CLEAR);
   pset._io_bits = IO_ACTIVE | IO_PSET;
-  lock_release(io_lock_at(address));
+  lock_release(io_lock_at(address), LOCK_PSET);
   return pset;
 }
 

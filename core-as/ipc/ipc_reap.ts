@@ -4,7 +4,7 @@
 // done twice. What a step causes goes on top, and is done before the step's element goes on: effects come in Mach's order (A162).
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { me, my_pid, Processor, processor } from "../kern/processor";
@@ -175,14 +175,14 @@ function reap_slot(slot_at: usize, type: u32): bool {
 }
 
 function reap_slot_receive(slot_at: usize, port: IpcPort): void {
-  lock_acquire(h_ip_transit_at());
+  lock_acquire(h_ip_transit_at(), LOCK_TRANSIT);
   ip_lock(port);
   journal_set(slot_at, 0);
   port.ip_destination = 0;
   ipc_port_destroy_locked(port);
   journal_commit();
   ip_unlock(port);
-  lock_release(h_ip_transit_at());
+  lock_release(h_ip_transit_at(), LOCK_TRANSIT);
 }
 
 /**

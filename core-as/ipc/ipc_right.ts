@@ -3,7 +3,7 @@
 // and out of messages is in ipc_right_copy.ts.
 
 import { journal_commit } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, LOCK_PSET, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import {
   KERN_INVALID_NAME,
@@ -233,7 +233,7 @@ function ipc_right_destroy_send_once(space: IpcSpace, name: u32, entry: IpcEntry
  */
 function ipc_right_destroy_receive(space: IpcSpace, name: u32, entry: IpcEntry): u32 {
   const port = port_at(entry.ie_object);
-  lock_acquire(h_ip_transit_at()); // the right may go into transit, to a port-destroyed request
+  lock_acquire(h_ip_transit_at(), LOCK_TRANSIT); // the right may go into transit, to a port-destroyed request
   ip_lock(port);
   ipc_port_clear_receiver_locked(port, true);
   ipc_right_remove_receive(space, name, entry, port);
@@ -241,7 +241,7 @@ function ipc_right_destroy_receive(space: IpcSpace, name: u32, entry: IpcEntry):
   if (!lives && ie_type(entry.ie_bits) == MACH_PORT_TYPE_SEND) ipc_right_bury(space, entry, port);
   journal_commit();
   ip_unlock(port);
-  lock_release(h_ip_transit_at());
+  lock_release(h_ip_transit_at(), LOCK_TRANSIT);
   return KERN_SUCCESS;
 }
 
@@ -263,7 +263,7 @@ export function ipc_right_remove_receive(space: IpcSpace, name: u32, entry: IpcE
 
 function ipc_right_destroy_set(space: IpcSpace, name: u32, entry: IpcEntry): u32 {
   const pset = pset_at(entry.ie_object);
-  lock_acquire(io_lock_at(changetype<usize>(pset)));
+  lock_acquire(io_lock_at(changetype<usize>(pset)), LOCK_PSET);
   ipc_entry_dealloc(space, name, entry);
   ipc_pset_destroy_locked(pset);
   return KERN_SUCCESS;

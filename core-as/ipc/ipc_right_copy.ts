@@ -3,7 +3,7 @@
 // ipc_kmsg_copyin.ts). The space is locked and the journal empty; each call is a transaction of its own.
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { KERN_INVALID_RIGHT, KERN_INVALID_VALUE, KERN_SUCCESS } from "../abi/kern_return";
 import {
@@ -206,7 +206,7 @@ export function ipc_right_name(space: IpcSpace, port: IpcPort): u32 {
 
 function ipc_right_copyout_receive(space: IpcSpace, slot_at: usize, port: IpcPort, at_name: u32): u32 {
   const object = <u32>changetype<usize>(port);
-  lock_acquire(h_ip_transit_at());
+  lock_acquire(h_ip_transit_at(), LOCK_TRANSIT);
   ip_lock(port);
   let name = ipc_hash_lookup(space, object);
   if (name == 0) {
@@ -226,7 +226,7 @@ function ipc_right_copyout_receive(space: IpcSpace, slot_at: usize, port: IpcPor
   }
   journal_commit();
   ip_unlock(port);
-  lock_release(h_ip_transit_at());
+  lock_release(h_ip_transit_at(), LOCK_TRANSIT);
   return name;
 }
 

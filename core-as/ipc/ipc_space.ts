@@ -7,7 +7,7 @@
 import { hint_load } from "../sync/atomics";
 import { frames_alloc, FRAME_SPACE } from "../kern/frame";
 import { journal_set, journal_set_four } from "../kern/journal";
-import { lock_acquire, lock_release } from "../kern/lock";
+import { lock_acquire, lock_release, LOCK_SPACE } from "../kern/lock";
 import { Element } from "../kern/zone";
 import { ENTRY_SKIPS_MAX, SPACE_DIRS, SPACE_ENTRIES_MAX } from "../kern/param";
 import { KERN_FAILURE, KERN_INVALID_VALUE, KERN_NAME_EXISTS, KERN_NO_SPACE, KERN_SUCCESS } from "../abi/kern_return";
@@ -130,12 +130,12 @@ export function is_serial(space: usize): u32 {
 }
 
 export function is_lock(space: IpcSpace): void {
-  lock_acquire(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"));
+  lock_acquire(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"), LOCK_SPACE);
 }
 
 /** Conditions: committed. */
 export function is_unlock(space: IpcSpace): void {
-  lock_release(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"));
+  lock_release(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"), LOCK_SPACE);
 }
 
 /** Address of the slot, or 0 when its chunk does not exist. */

@@ -8,7 +8,7 @@ import { word_cas, word_load, word_store, word_wait, word_wake } from "../sync/a
 import { BARE_HELD, BARE_JOURNAL } from "./bare";
 import { journal_undo } from "./journal";
 import { kassert } from "./panic";
-import { HELD_MAX, LOCK_NAP_NS, LOCK_SPIN_MAX } from "./param";
+import { LOCK_NAP_NS, LOCK_RANKS, LOCK_SPIN_MAX } from "./param";
 import {
   dawdle,
   death_note,
@@ -18,7 +18,6 @@ import {
   p_state_at,
   processor,
   processor_acknowledge,
-  processor_at,
   processor_can_wait,
   PROCESSOR_DEAD,
   PROCESSOR_FAULTED,
@@ -28,40 +27,52 @@ import {
 } from "./processor";
 import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
+/** Ranks, as in LOCKING.md. A processor holds one lock of a rank at the most, so that a rank is a place for its note. */
+export const LOCK_BURIAL: u32 = 0;
+export const LOCK_SPACE: u32 = 1;
+export const LOCK_TRANSIT: u32 = 3;
+export const LOCK_PORT: u32 = 4;
+export const LOCK_PSET: u32 = 5;
+
 /**
  * Takes the lock.
  *
  * Conditions: in a trap; rank above all locks held. May nap.
- * Races:      the lock is noted in the held list before it is taken and forgotten after it is released, and an undoer
- *             releases only words that carry the dead number, so that a note too many is harmless.
+ * Races:      the lock is noted before it is taken and forgotten after it is released, and an undoer releases only words that
+ *             carry the dead number, so that a note too many is harmless.
  */
-export function lock_acquire(lock_at: usize): void {
-  lock_note(lock_at);
-  if (isDefined(KERN_DEBUG)) me().p_locks++;
+export function lock_acquire(lock_at: usize, rank: u32): void {
+  if (isDefined(KERN_DEBUG)) {
+    for (let above = rank; above < LOCK_RANKS; above++) kassert(load<u32>(processor + P_HELD + above * 4) == 0, 0x0201);
+    me().p_locks++;
+  }
+  lock_note(lock_at, rank);
   dawdle();
   // [S5] Pairs with the store of lock_release: all that the last owner wrote is before it.
   if (word_cas(lock_at, 0, my_pid()) != 0) lock_acquire_slow(lock_at);
   dawdle();
 }
 
-/** Takes the lock if nobody has it. Conditions: in a trap. Returns: whether it did. */
-export function lock_try(lock_at: usize): bool {
-  lock_note(lock_at);
+/** Takes the lock if nobody has it. Conditions: in a trap; no other of its rank held. Returns: whether it did. */
+export function lock_try(lock_at: usize, rank: u32): bool {
+  lock_note(lock_at, rank);
   if (word_cas(lock_at, 0, my_pid()) == 0) {
     if (isDefined(KERN_DEBUG)) me().p_locks++;
     return true;
   }
-  if (!BARE_HELD) me().p_held_count--;
+  lock_forget(rank);
   return false;
 }
 
-/** Puts the lock on the held list, before it is taken. */
-function lock_note(lock_at: usize): void {
-  if (BARE_HELD) return;
-  const count = me().p_held_count;
-  kassert(count < HELD_MAX, 0x0201);
-  store<u32>(processor + P_HELD + count * 4, <u32>lock_at);
-  me().p_held_count = count + 1;
+function lock_note(lock_at: usize, rank: u32): void {
+  if (!BARE_HELD) store<u32>(processor + P_HELD + rank * 4, <u32>lock_at);
+}
+
+/** Whether no note is left. */
+export function lock_none(): bool {
+  let notes: u32 = 0;
+  for (let rank: u32 = 0; rank < LOCK_RANKS; rank++) notes |= load<u32>(processor + P_HELD + rank * 4);
+  return notes == 0;
 }
 
 /** Opens the lock but keeps the note of it. Conditions: held, transaction committed. See lock_forget. */
@@ -73,18 +84,10 @@ export function lock_open(lock_at: usize): void {
 }
 
 /** Drops the note of a lock that was opened. */
-export function lock_forget(lock_at: usize): void {
+export function lock_forget(rank: u32): void {
   if (BARE_HELD) return;
-  const last = me().p_held_count - 1;
-  const base = processor + P_HELD;
-  for (let index: u32 = last; index + 1 > 0; index--) {
-    if (load<u32>(base + index * 4) != <u32>lock_at) continue;
-    store<u32>(base + index * 4, load<u32>(base + last * 4));
-    me().p_held_count = last;
-    if (last == 0 && me().p_wake != 0) wake_flush();
-    return;
-  }
-  kassert(false, 0x0204);
+  store<u32>(processor + P_HELD + rank * 4, 0);
+  if (me().p_wake != 0 && lock_none()) wake_flush();
 }
 
 /**
@@ -96,7 +99,7 @@ export function lock_forget(lock_at: usize): void {
 export function wake_unlocked(word_at: usize): void {
   if (me().p_wake != 0) wake_flush();
   me().p_wake = <u32>word_at;
-  if (BARE_HELD || me().p_held_count == 0) wake_flush();
+  if (BARE_HELD || lock_none()) wake_flush();
 }
 
 /** Gives the notify that is owed, if any. */
@@ -108,9 +111,9 @@ export function wake_flush(): void {
 }
 
 /** Releases the lock. Conditions: held, transaction committed. */
-export function lock_release(lock_at: usize): void {
+export function lock_release(lock_at: usize, rank: u32): void {
   lock_open(lock_at);
-  lock_forget(lock_at);
+  lock_forget(rank);
 }
 
 function lock_acquire_slow(lock_at: usize): void {
@@ -152,15 +155,14 @@ export function processor_undo(pid: u32): bool {
 /** The work of processor_undo for a caller that holds the claim. */
 export function processor_undo_claimed(pid: u32): void {
   journal_undo(pid);
-  const dead = processor_at(pid);
   const base = PROCESSORS + pid * PROCESSOR_SIZE + P_HELD;
-  while (dead.p_held_count > 0) {
-    const lock_at: usize = load<u32>(base + (dead.p_held_count - 1) * 4);
-    if (word_load(lock_at) == pid) {
+  for (let rank: u32 = 0; rank < LOCK_RANKS; rank++) {
+    const lock_at: usize = load<u32>(base + rank * 4);
+    if (lock_at != 0 && word_load(lock_at) == pid) {
       store<u32>(lock_at, 1, 4); // dirty: the next owner settles what is not journalled
       word_cas(lock_at, pid, 0); // [S7]
     }
-    dead.p_held_count--;
+    store<u32>(base + rank * 4, 0);
   }
 }
 

@@ -10,8 +10,8 @@ export const HEADER_MAGIC: u32 = 0x4843414d;
 export const PROCESSOR_MAX: u32 = isDefined(KERN_MODEL) ? 8 : 256;
 /** Words that one transaction may change. The longest (a right copied out into a grown table) needs some 30. */
 export const JOURNAL_MAX: u32 = 96;
-/** Locks that one processor may hold: burial, space, ip_transit, port, pset, and notes of locks just opened. */
-export const HELD_MAX: u32 = 8;
+/** Ranks of locks: a processor holds one of each at the most. */
+export const LOCK_RANKS: u32 = 6;
 /** Words of a batch: 128 received messages of 8 words, or 256 completions of 4. */
 export const BATCH_WORDS: u32 = 1024;
 export const RECEIVE_MANY_MAX: u32 = 128;

@@ -11,7 +11,7 @@
 //   FAULTED, DEAD, GONE -> RECOVERING -> USER, DEAD or FREE
 
 import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
-import { BATCH_WORDS, HELD_MAX, JOURNAL_MAX } from "./param";
+import { BATCH_WORDS, JOURNAL_MAX, LOCK_RANKS } from "./param";
 import { now, processor } from "./env";
 import { h_terminated_at, PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
@@ -46,7 +46,7 @@ export class Processor {
   p_pid: u32;
   /** Entries of the undo log that are in force. */
   p_journal_count: u32;
-  p_held_count: u32;
+  _pad2: u32;
   /** First element of the work list, a stack linked by z_next. Journalled. */
   p_work: u32;
   /** Spin steps of 50 us, measured at attach by the host. */
@@ -102,7 +102,7 @@ export const P_MAGAZINES: usize = P_HELD + 8 * 4;
 /** Two words an entry: address and old value. */
 export const P_JOURNAL: usize = P_MAGAZINES + 16 * 8;
 export const P_BATCH: usize = 4096;
-if (HELD_MAX > 8 || ZONE_MAX > 16) ERROR("an array outgrew its place");
+if (LOCK_RANKS > 8 || ZONE_MAX > 16) ERROR("an array outgrew its place");
 if (P_JOURNAL + JOURNAL_MAX * 8 > P_BATCH) ERROR("the undo log reaches into the batch");
 if (P_BATCH + BATCH_WORDS * 4 > PROCESSOR_SIZE) ERROR("the batch reaches into the next record");
 
@@ -202,9 +202,13 @@ export function death_note(pid: u32): void {
   if (isDefined(KERN_DEBUG)) {
     const dead = processor_at(pid);
     if (dead.p_died != 0) return;
+    let locks: u32 = 0;
+    for (let rank: u32 = 0; rank < LOCK_RANKS; rank++) {
+      if (load<u32>(changetype<usize>(dead) + P_HELD + rank * 4) != 0) locks++;
+    }
     const dawdled: u32 = dead.p_debug_at == DEBUG_SITE_DAWDLE ? 0x100 : 0;
     const state = (word_load(p_state_at(pid)) & 0xff) | dawdled | (dead.p_inside << 9);
-    dead.p_died = state | (dead.p_held_count << 16) | (min(dead.p_journal_count, 255) << 24);
+    dead.p_died = state | (locks << 16) | (min(dead.p_journal_count, 255) << 24);
   }
 }
 

@@ -19,6 +19,7 @@ import {
 import { journal_commit, journal_set } from "../kern/journal";
 import {
   lock_acquire,
+  LOCK_BURIAL,
   lock_release,
   processor_claim,
   processor_unclaim,
@@ -96,7 +97,7 @@ export function processor_condemn(pid: u32, generation: u32): u32 {
   const buries = before == PROCESSOR_USER || before == PROCESSOR_DEAD || before == PROCESSOR_GONE;
   if (buries) processor_bury(pid, false);
   else wake_sleepers(pid);
-  lock_release(h_burial_at());
+  lock_release(h_burial_at(), LOCK_BURIAL);
   return buries ? KERN_SUCCESS : KERN_FAILURE;
 }
 
@@ -110,7 +111,7 @@ export function processor_gone(pid: u32, generation: u32): u32 {
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
   processor_bury(pid, true);
   bury_inherited();
-  lock_release(h_burial_at());
+  lock_release(h_burial_at(), LOCK_BURIAL);
   return KERN_SUCCESS;
 }
 
@@ -123,9 +124,9 @@ function burial_held(pid: u32, generation: u32): bool {
 /** Takes the privilege to bury, if the record is still that of the claim. */
 function burial_enter(pid: u32, generation: u32): bool {
   if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return false;
-  lock_acquire(h_burial_at());
+  lock_acquire(h_burial_at(), LOCK_BURIAL);
   if (word_load(p_state_at(pid)) != PROCESSOR_FREE && processor_at(pid).p_generation == generation) return true;
-  lock_release(h_burial_at());
+  lock_release(h_burial_at(), LOCK_BURIAL);
   return false;
 }
 

@@ -100,7 +100,6 @@ export function processor_attach(flags: u32): u32 {
   const record = me();
   record.p_flags = flags;
   record.p_journal_count = 0;
-  record.p_held_count = 0;
   record.p_work = 0;
   record.p_spin_misses = 0;
   record.p_spin_steps = 0;

@@ -2,6 +2,7 @@
 // A site number says what is broken: 0x40nn below.
 
 import { word_load } from "../sync/atomics";
+import { lock_none } from "../kern/lock";
 import { me } from "../kern/processor";
 import { waiter_at, WAITER_LINKED, WAITER_SEND } from "../kern/waiter";
 import { OWNER_LIVE, OWNER_QUEUED, OWNER_WAITING, zone_next, ZONE_PORT, ZONE_PSET, ZONE_TASK } from "../kern/zone";
@@ -34,7 +35,7 @@ export function kernel_check(): u32 {
 }
 
 function check(): u32 {
-  if (me().p_journal_count != 0 || me().p_held_count != 0) return 0x4001;
+  if (me().p_journal_count != 0 || !lock_none()) return 0x4001;
   for (let at = zone_next(ZONE_PORT, 0); at != 0; at = zone_next(ZONE_PORT, at)) {
     const site = word_load(at) == OWNER_LIVE ? port_check(port_at(at)) : 0;
     if (site != 0) return site;

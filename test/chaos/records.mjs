@@ -51,10 +51,10 @@ export class Memory {
       const state = words[at];
       if (state === layout.PROCESSOR_FREE) continue;
       const undo = words[at + COUNTS / 4];
-      const held = words[at + COUNTS / 4 + 1];
       const locks = [];
-      for (let i = 0; i < Math.min(held, 8); i++) {
+      for (let i = 0; i < 6; i++) {
         const lock = words[at + HELD / 4 + i];
+        if (lock === 0) continue;
         locks.push(`0x${lock.toString(16)}(owner ${words[lock >>> 2]})`);
       }
       const bell = words[(PROCESSORS + pid * PROCESSOR_SIZE + layout.Processor_p_bell) >>> 2];

@@ -198,7 +198,9 @@ const CASES: readonly Case[] = [
       world.send(3);
       for (const cookie of [1, 2]) world.a.sendAsync(world.draft(cookie), cookie);
       expect(world.two.stopsIn(1000, () => world.b.destroy(world.inbox))).toBe(true);
-      return { victim: world.three, act: () => world.three.buries(world.two) };
+      world.four.marks(world.two); // as the watcher does, whatever becomes of the burial
+      const after = () => void world.four.core.processor_gone(world.two.pid, 1); // whose report comes once more
+      return { victim: world.three, act: () => world.three.buries(world.two), after };
     },
   },
 ];

@@ -144,6 +144,14 @@ export class Agent {
     return this.machine.words[((this.record + layout.Processor_p_batch) >> 2) + index] as number;
   }
 
+  /** Declares another processor dead. */
+  marks(dead: Agent): void {
+    const { processor_mark_gone } = this.core as unknown as {
+      processor_mark_gone(pid: number, generation: number): void;
+    };
+    processor_mark_gone(dead.pid, 1);
+  }
+
   /** Buries another processor, whose thread is gone. */
   buries(dead: Agent): void {
     this.core.processor_condemn(dead.pid, 1);

@@ -61,7 +61,7 @@ function standing({ machine, plan, dead, faulted }) {
         ? layout.PROCESSOR_KERNEL
         : layout.PROCESSOR_USER;
     refuse(state !== expected, `processor ${pid} is in state ${state}, not ${expected}`);
-    refuse(machine.words[(recordOf(pid) >>> 2) + 5] !== 0, `processor ${pid} holds a lock`);
+    refuse(machine.holds(pid), `processor ${pid} holds a lock`);
   }
   if (plan.sleeps !== undefined && dead.size === 0 && faulted.size === 0)
     refuse(asleep > plan.sleeps, `${asleep} asleep`);

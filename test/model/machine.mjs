@@ -194,6 +194,13 @@ export class Machine {
     this.words[address >>> 2] = value;
   }
 
+  /** Whether the processor has the note of a lock. */
+  holds(pid) {
+    const from = (recordOf(pid) + HELD_FROM) >>> 2;
+    for (let rank = 0; rank < 6; rank++) if (this.words[from + rank] !== 0) return true;
+    return false;
+  }
+
   get mark() {
     return this.words[this.control];
   }
@@ -471,8 +478,8 @@ export class Machine {
         one = mix(one, this.parts[at]);
         two = mix(two, this.parts[at + 1]);
       }
-      const open = this.words[record + 4] | this.words[record + 5]; // p_journal_count, p_held_count
-      if (open !== 0) {
+      const open = this.words[record + 4] !== 0 || this.holds(pid); // p_journal_count
+      if (open) {
         one = mix(one, this.parts[at + 2]);
         two = mix(two, this.parts[at + 3]);
       }
