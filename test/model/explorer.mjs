@@ -48,6 +48,7 @@ export class Explorer {
       transitions: 0,
       ends: 0,
       audits: 0,
+      schedules: 0,
       crashStates: 0,
       recoveries: 0,
       secondCrashes: 0,
@@ -58,48 +59,57 @@ export class Explorer {
   }
 
   explore() {
-    this.machine.restoreHash([0, 0, new Int32Array(this.machine.parts.length)]);
-    this.states.add(this.machine.key(0));
+    this.#begin();
+    const key = this.machine.key(0);
+    this.states.add(key);
     this.counts.states++;
-    this.#visit(-1, 0);
+    this.counts.schedules = this.#visit(-1, 0);
     return this.counts;
+  }
+
+  /** Goes random ways, `rounds` of them; each may see deaths at a few of its writes. */
+  wander(rounds) {
+    const { counts, options } = this;
+    let random = options.seed;
+    const below = (limit) => {
+      random = mix(random, 0x5eed) >>> 0;
+      return random % limit;
+    };
+    const saved = this.actors.map((actor) => actor.save());
+    for (let round = 0; round < rounds; round++) {
+      this.#begin();
+      this.path = [];
+      for (let choices = this.#choices(-1); choices.length > 0; choices = this.#choices(-1)) {
+        if (choices.some((choice) => choice.idle)) this.#rest();
+        this.#step(choices[below(choices.length)], () => options.crashes && below(100) === 0);
+      }
+      this.#rest();
+      counts.schedules++;
+      this.#back(this.base, saved);
+      if ((round & 63) === 0) options.onTick?.(counts);
+    }
+    return counts;
+  }
+
+  #begin() {
+    this.machine.restoreHash([0, 0, new Int32Array(this.machine.parts.length)]);
   }
 
   /** Goes one recorded way, telling of each step, and dies, or throws, where it says. */
   follow(path, tell) {
-    const { machine } = this;
     const crash = path.findIndex((entry) => typeof entry === "string");
-    const steps = crash < 0 ? path : path.slice(0, crash);
-    let hash;
-    let mark;
-    let actor;
-    machine.restoreHash([0, 0, new Int32Array(machine.parts.length)]);
-    for (const entry of steps) {
-      actor = this.actors.find(({ pid }) => pid === Math.abs(entry));
-      ({ mark } = machine);
-      const from = actor.status === READY ? "begins" : actor.site;
-      const verb = actor.status === STOPPED ? actor.address : 0;
-      const { kind } = actor;
-      machine.step(actor, entry < 0);
-      tell(`processor ${actor.pid}: ${entry < 0 ? "time runs out in " : ""}${from}`);
-      this.#sound(actor);
-      const accesses = machine.accesses(mark, verb);
-      this.#races(actor, accesses, verb, kind);
-      actor.accesses = accesses;
-      hash = machine.saveHash();
-      machine.walk(mark);
-    }
-    if (crash < 0) {
-      this.#rest();
-      return;
-    }
-    const [where, how, again] = path.slice(crash);
-    tell(`processor ${actor.pid}: ${path.slice(crash).join(", ")}, before ${actor.site}`);
+    const [where, how, again] = crash < 0 ? [] : path.slice(crash);
     this.only = { how, again: again === undefined ? -1 : Number(again.replace(/\D+/g, "")) };
-    machine.restoreHash(hash);
-    machine.walk(mark, (index) => {
-      if (`crash ${index}` === where) this.#crashes(actor, index);
-    });
+    this.#begin();
+    const steps = crash < 0 ? path : path.slice(0, crash);
+    for (const [index, entry] of steps.entries()) {
+      const coroutine = this.actors.find(({ pid }) => pid === Math.abs(entry));
+      const last = index === crash - 1;
+      tell(`processor ${coroutine.pid}: ${entry < 0 ? "time runs out in " : ""}${coroutine.site ?? "begins"}`);
+      if (last) tell(`processor ${coroutine.pid}: ${path.slice(crash).join(", ")}`);
+      this.#step({ coroutine, late: entry < 0 }, (at) => last && `crash ${at}` === where);
+    }
+    if (crash < 0) this.#rest();
   }
 
   #run() {
@@ -130,33 +140,48 @@ export class Explorer {
     if (choices.length === 0 || choices.some((choice) => choice.idle)) this.#rest();
     const lastRuns = choices.some(({ coroutine }) => coroutine.pid === last);
     const hash = machine.saveHash();
-    for (const { coroutine, late } of choices) {
-      const cost = lastRuns && coroutine.pid !== last ? preemptions + 1 : preemptions;
+    let schedules = choices.length === 0 ? 1 : 0;
+    for (const choice of choices) {
+      const { pid } = choice.coroutine;
+      const cost = lastRuns && pid !== last ? preemptions + 1 : preemptions;
       if (cost > options.bound) continue;
       const { mark } = machine;
       const saved = this.actors.map((actor) => actor.save());
-      const verb = coroutine.status === STOPPED ? coroutine.address : 0;
-      const kind = coroutine.kind;
-      path.push(late ? -coroutine.pid : coroutine.pid);
-      coroutine.site0 = coroutine.site;
-      machine.step(coroutine, late);
-      counts.transitions++;
-      this.#sound(coroutine);
-      const accesses = machine.accesses(mark, verb);
-      this.#races(coroutine, accesses, verb, kind);
-      coroutine.accesses = accesses;
-      machine.walk(mark, options.crashes ? (index) => this.#crashes(coroutine, index) : undefined);
-      const key = machine.key(options.bound === Infinity ? 0 : cost * 16 + coroutine.pid);
+      this.#step(choice, () => options.crashes);
+      const key = machine.key(options.bound === Infinity ? 0 : cost * 16 + pid);
       if (this.states.add(key)) {
         counts.states++;
         if ((counts.states & 1023) === 0) options.onTick?.(counts);
-        this.#visit(coroutine.pid, cost);
-      } else counts.revisits++;
-      machine.undo(mark);
+        const below = this.#visit(pid, cost);
+        this.states.set(key, below);
+        schedules += below;
+      } else {
+        counts.revisits++;
+        schedules += this.states.get(key);
+      }
       machine.restoreHash(hash);
-      restore(this.actors, saved);
+      this.#back(mark, saved);
       path.pop();
     }
+    return schedules;
+  }
+
+  /** One step, with all that is looked at in it. `crashes`: whether somebody dies at this point of it. */
+  #step({ coroutine, late }, crashes) {
+    const { machine, counts, path } = this;
+    const { mark } = machine;
+    const verb = coroutine.status === STOPPED ? coroutine.address : 0;
+    const { kind } = coroutine;
+    path.push(late ? -coroutine.pid : coroutine.pid);
+    machine.step(coroutine, late);
+    counts.transitions++;
+    this.#sound(coroutine);
+    const accesses = machine.accesses(mark, verb);
+    this.#races(coroutine, accesses, verb, kind);
+    coroutine.accesses = accesses;
+    machine.walk(mark, (index) => {
+      if (crashes(index)) this.#crashes(coroutine, index);
+    });
   }
 
   /** No trap may trap, and no assertion may fail. */

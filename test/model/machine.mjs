@@ -6,6 +6,7 @@ import * as layout from "../../dist/abi/layout.gen.js";
 
 /** WebAssembly pages that the kernel may use. */
 const KERNEL_PAGES = 28;
+export const KERNEL_WORDS = KERNEL_PAGES << 14;
 const CONTROL = (KERNEL_PAGES << 16) + 64;
 const STACKS = (KERNEL_PAGES + 1) << 16;
 const STACK_BYTES = 32768;
