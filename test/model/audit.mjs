@@ -3,7 +3,8 @@
 
 import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
-import { ASLEEP, DEAD, DONE, recordOf } from "./machine.mjs";
+import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
+import { recordOf } from "./memory.mjs";
 import { census, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;

@@ -5,18 +5,15 @@
 // verbs of others cannot matter to them unless there is a data race, and races are looked for at each step.
 
 import { audit, AUDITOR, refuse, Violation } from "./audit.mjs";
-import { ASLEEP, DEAD, DONE, Machine, mix, READY, recordOf, STOPPED } from "./machine.mjs";
+import { ASLEEP, DEAD, restore, STOPPED } from "./coroutine.mjs";
+import { Machine } from "./machine.mjs";
+import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
+import { Deaths } from "./deaths.mjs";
 import { Table } from "./table.mjs";
 import { census, World } from "./world.mjs";
 
-export const RECOVERER = 5;
-const SECOND = 6;
 const HEADER_PANIC = 64 + layout.Header_h_panic;
-/** Result of an operation that an exception left. */
-const FAULTED = 0x7fffffff;
-/** What becomes of a victim: it is killed, or an exception leaves its trap; and when the others go on. */
-const HOWS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
 
 export class Explorer {
   /**
@@ -38,10 +35,10 @@ export class Explorer {
     machine.words[machine.control] = machine.mark & ~0; // the log of the setup is dropped
     this.base = machine.mark;
     this.states = new Table(18);
-    this.crashed = new Table(18);
     this.ends = new Table(14);
     this.dead = new Set();
     this.faulted = new Set();
+    this.deaths = new Deaths(this);
     this.path = [];
     this.counts = {
       states: 0,
@@ -85,7 +82,7 @@ export class Explorer {
       }
       this.#rest();
       counts.schedules++;
-      this.#back(this.base, saved);
+      this.back(this.base, saved);
       if ((round & 63) === 0) options.onTick?.(counts);
     }
     return counts;
@@ -99,7 +96,7 @@ export class Explorer {
   follow(path, tell) {
     const crash = path.findIndex((entry) => typeof entry === "string");
     const [where, how, again] = crash < 0 ? [] : path.slice(crash);
-    this.only = { how, again: again === undefined ? -1 : Number(again.replace(/\D+/g, "")) };
+    this.deaths.only = { how, again: again === undefined ? -1 : Number(again.replace(/\D+/g, "")) };
     this.#begin();
     const steps = crash < 0 ? path : path.slice(0, crash);
     for (const [index, entry] of steps.entries()) {
@@ -114,7 +111,7 @@ export class Explorer {
 
   #run() {
     const { machine, world, plan, before, dead, faulted } = this;
-    return { machine, world, plan, before, dead, faulted, quiesce: () => this.#quiesce(this.actors) };
+    return { machine, world, plan, before, dead, faulted, quiesce: () => this.quiesce(this.actors) };
   }
 
   /** What could happen next, the same actor first. */
@@ -160,7 +157,7 @@ export class Explorer {
         schedules += this.states.get(key);
       }
       machine.restoreHash(hash);
-      this.#back(mark, saved);
+      this.back(mark, saved);
       path.pop();
     }
     return schedules;
@@ -175,17 +172,17 @@ export class Explorer {
     path.push(late ? -coroutine.pid : coroutine.pid);
     machine.step(coroutine, late);
     counts.transitions++;
-    this.#sound(coroutine);
+    this.sound(coroutine);
     const accesses = machine.accesses(mark, verb);
     this.#races(coroutine, accesses, verb, kind);
     coroutine.accesses = accesses;
     machine.walk(mark, (index) => {
-      if (crashes(index)) this.#crashes(coroutine, index);
+      if (crashes(index)) this.deaths.at(coroutine, index);
     });
   }
 
   /** No trap may trap, and no assertion may fail. */
-  #sound(coroutine) {
+  sound(coroutine) {
     const { machine } = this;
     const site = machine.u32(HEADER_PANIC);
     refuse(site !== 0, `kassert 0x${site.toString(16)}`);
@@ -230,18 +227,18 @@ export class Explorer {
     counts.ends++;
     const { mark } = machine;
     const saved = this.actors.map((actor) => actor.save());
-    this.#quiesce(this.actors);
-    this.#end(mark);
-    this.#back(mark, saved);
+    this.quiesce(this.actors);
+    this.end(mark);
+    this.back(mark, saved);
   }
 
-  #back(mark, saved) {
+  back(mark, saved) {
     this.machine.undo(mark);
     restore(this.actors, saved);
   }
 
   /** Audits the state that was reached since `mark` unless it was audited before. */
-  #end(mark) {
+  end(mark) {
     const { machine, counts } = this;
     const hash = machine.saveHash();
     machine.walk(mark);
@@ -256,14 +253,14 @@ export class Explorer {
   }
 
   /** Runs these until none can go on; naps end when nothing else happens. */
-  #quiesce(coroutines) {
+  quiesce(coroutines) {
     const { machine } = this;
     for (let idle = 0; idle < 3; ) {
       let moved = false;
       for (const coroutine of coroutines) {
         while (machine.enabled(coroutine)) {
           machine.run(coroutine);
-          this.#sound(coroutine);
+          this.sound(coroutine);
           moved = true;
         }
       }
@@ -282,150 +279,21 @@ export class Explorer {
       for (const coroutine of naps) {
         const before = coroutine.stackHash;
         machine.run(coroutine);
-        this.#sound(coroutine);
+        this.sound(coroutine);
         if (coroutine.stackHash !== before || coroutine.status !== ASLEEP) moved = true;
       }
       idle = moved && !naps.every((coroutine) => machine.naps(coroutine)) ? 0 : idle + 1;
     }
   }
 
-  /** The victim stops here: killed, or thrown out of its trap. `index`: writes of its step that did not happen. */
-  #crashes(victim, index) {
-    const { machine, counts } = this;
-    const own = victim.save();
-    victim.status = DEAD;
-    victim.stack = null;
-    const fresh = this.crashed.add(machine.key(0xc0 + victim.pid, victim.pid));
-    victim.restore(own);
-    if (!fresh) return;
-    counts.crashStates++;
-    this.path.push(`crash ${index}`);
-    const hash = machine.saveHash();
-    const saved = this.actors.map((actor) => actor.save());
-    const { mark } = machine;
-    const others = this.actors.filter((actor) => actor !== victim);
-    const { only, options } = this;
-    const second = options.second !== 0 && (machine.hash1 >>> 0) % options.second === 0;
-    for (const how of HOWS) {
-      if (only !== undefined && only.how !== how) continue;
-      if (how.startsWith("throw") && machine.u32(recordOf(victim.pid)) !== layout.PROCESSOR_KERNEL) continue;
-      this.path.push(how);
-      if (how.startsWith("throw")) this.#fault(victim, others, how);
-      else this.#death(victim, others, how, second && how === "burial");
-      this.path.pop();
-      this.#back(mark, saved);
-    }
-    machine.restoreHash(hash);
-    this.path.pop();
+  /** How these stand, for a message. */
+  standing(coroutines) {
+    const { machine } = this;
+    const hex = (address) => `0x${address.toString(16)}`;
+    const one = ({ pid, status, site, address }) =>
+      `${pid}: ${status} at ${hex(address)} = ${hex(machine.u32(address))} ${site ?? ""}`;
+    return coroutines.map(one).join("; ");
   }
-
-  /** Killed; somebody buries. */
-  #death(victim, others, how, second) {
-    const { machine, counts, dead } = this;
-    const { mark } = machine;
-    const recoverer = machine.coroutines[RECOVERER];
-    victim.status = DEAD;
-    victim.stack = null;
-    dead.add(victim.pid);
-    counts.recoveries++;
-    if (how === "others, burial") this.#quiesce(others);
-    recoverer.begin([{ call: () => ["processor_gone", victim.pid, 1] }]);
-    const from = machine.mark;
-    const standing = others.map((actor) => actor.save());
-    machine.run(recoverer, how === "both" ? this.#mingle(others) : 0);
-    const alone = machine.mark;
-    this.#quiesce(how === "both" ? [...others, recoverer] : [recoverer, ...others]);
-    refuse(recoverer.status !== DONE, `the burial does not come to its end: ${this.#standing([recoverer, ...others])}`);
-    recoverer.begin([]);
-    this.#end(mark);
-    if (second) {
-      machine.undo(alone);
-      restore(others, standing);
-      this.#secondDeaths(victim, others, from);
-    }
-    recoverer.begin([]);
-    dead.delete(victim.pid);
-  }
-
-  /** Lets the others go on for some verbs. Returns: for how many the burial shall. */
-  #mingle(others) {
-    const { machine, options } = this;
-    const random = mix(machine.hash1 ^ machine.hash2, options.seed) >>> 0;
-    for (const other of others) {
-      if (machine.enabled(other)) machine.run(other, 1 + (random % 40));
-      this.#sound(other);
-    }
-    return 1 + ((random >>> 8) % 600);
-  }
-
-  /** The burial ran alone since `from`: it is cut after each of its writes, and another buries both. */
-  #secondDeaths(victim, others, from) {
-    const { machine, counts, dead } = this;
-    const recoverer = machine.coroutines[RECOVERER];
-    const heir = machine.coroutines[SECOND];
-    const saved = others.map((actor) => actor.save());
-    const hash = machine.saveHash();
-    recoverer.begin([]);
-    recoverer.status = DEAD;
-    dead.add(RECOVERER);
-    machine.walk(from, (index) => {
-      if (this.only !== undefined && this.only.again !== index) return;
-      const { mark } = machine;
-      counts.secondCrashes++;
-      this.path.push(`second crash ${index}`);
-      heir.begin([
-        { call: () => ["processor_mark_gone", RECOVERER, 1] },
-        { call: () => ["processor_mark_gone", victim.pid, 1] },
-        { call: () => ["processor_gone", RECOVERER, 1] },
-        { call: () => ["processor_gone", victim.pid, 1] },
-      ]);
-      this.#quiesce([heir, ...others]);
-      refuse(heir.status !== DONE, `the second burial does not come to its end: ${this.#standing([heir, ...others])}`);
-      heir.begin([]);
-      this.#end(mark);
-      this.path.pop();
-      machine.undo(mark);
-      restore(others, saved);
-    });
-    machine.restoreHash(hash);
-    dead.delete(RECOVERER);
-    recoverer.begin([]);
-  }
-
-  #standing(coroutines) {
-    return (
-      coroutines
-        .map(
-          ({ pid, status, site, address }) =>
-            `${pid} ${status} 0x${address.toString(16)}=0x${this.machine.u32(address).toString(16)} ${site}`,
-        )
-        .join("; ") +
-      Array.from({ length: 8 }, (_, i) => ` p${i}:0x${this.machine.u32(recordOf(i)).toString(16)}`).join("")
-    );
-  }
-
-  /** An exception left the trap; the thread lives and comes back later. */
-  #fault(victim, others, how) {
-    const { machine, counts, faulted } = this;
-    const { mark } = machine;
-    faulted.add(victim.pid);
-    machine.poke(recordOf(victim.pid), layout.PROCESSOR_FAULTED);
-    const { program, results, at } = victim;
-    victim.begin([...program.slice(0, at + 1), { call: () => ["zone_count", 0] }]);
-    victim.results = [...results, FAULTED];
-    victim.at = at + 1;
-    victim.status = READY;
-    if (how === "throw, others") this.#quiesce(others);
-    counts.recoveries++;
-    if (how === "throw, both") machine.run(victim, this.#mingle(others));
-    this.#quiesce(how === "throw, both" ? [...others, victim] : [victim, ...others]);
-    this.#end(mark);
-    faulted.delete(victim.pid);
-  }
-}
-
-function restore(coroutines, saved) {
-  for (const [index, coroutine] of coroutines.entries()) coroutine.restore(saved[index]);
 }
 
 export { AUDITOR, Violation };

@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { Explorer, Violation } from "./explorer.mjs";
-import { KERNEL_WORDS, recordOf, STOPPED } from "./machine.mjs";
+import { STOPPED } from "./coroutine.mjs";
+import { KERNEL_WORDS, recordOf } from "./memory.mjs";
 import { scenarios } from "./scenarios.mjs";
 
 const wasm = await WebAssembly.compile(await readFile(new URL("../../build/kernel.model.wasm", import.meta.url)));

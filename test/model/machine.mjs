@@ -1,155 +1,37 @@
 // The machine: the model build of the kernel, one instance a processor over one memory, run as coroutines that stop before
 // each verb. It runs, records and takes back; what to run next is the explorer's.
 
-import { readFileSync } from "node:fs";
 import * as layout from "../../dist/abi/layout.gen.js";
+import { ASLEEP, Coroutine, DEAD, DONE, READY, STOPPED } from "./coroutine.mjs";
+import { KERNEL_PAGES, Memory, mix, PROCESSORS, recordOf, STACK_BYTES } from "./memory.mjs";
 
-/** WebAssembly pages that the kernel may use. */
-const KERNEL_PAGES = 28;
-export const KERNEL_WORDS = KERNEL_PAGES << 14;
-const CONTROL = (KERNEL_PAGES << 16) + 64;
-const STACKS = (KERNEL_PAGES + 1) << 16;
-const STACK_BYTES = 32768;
-const LOG = (KERNEL_PAGES + 5) << 16;
-const LOG_PAGES = 1024;
-export const PROCESSORS = 8;
-
-const RECORD = layout.PROCESSOR_SIZE;
-const RECORDS = layout.PROCESSORS;
-export const recordOf = (pid) => RECORDS + pid * RECORD;
-
-// Parts of a record that mean something at times only, hashed apart: the batch and the results, the journal, the held list.
-const PART_OUT = 0;
-const PART_LOG = 1;
-const OUT_FROM = 128;
-const HELD_FROM = 192;
-const MAGAZINES_FROM = 224;
-const JOURNAL_FROM = 352;
-const BATCH_FROM = 4096;
-
-export const LOAD = 0;
-export const WAIT = 3;
-export const WAKE = 4;
-
-/** How a coroutine stands. */
-export const READY = 0; // between two of its operations, or not begun
-export const STOPPED = 1; // before a verb
-export const ASLEEP = 2; // in a wait
-export const DONE = 3;
-export const DEAD = 4;
+/** Kinds of verbs, as in core-as/sync/env.ts. */
+const WAIT = 3;
+const WAKE = 4;
 
 /** A wait up to this long is a nap: whoever takes it looks again by himself. */
 const NAP_NS = 60000;
 /** A wait of a slice or longer has no deadline yet. */
 const SLICE_NS = 100000000;
 
-function mix(a, b) {
-  let h = Math.imul(a ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b + 0x7f4a7c15, 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
-  h = Math.imul(h ^ (h >>> 12), 0x297a2d39);
-  return h ^ (h >>> 15);
-}
-
-/** A program on one processor: operations in order, each one trap. All that a step may change is in plain fields. */
-export class Coroutine {
-  constructor(pid, exports) {
-    this.pid = pid;
-    this.exports = exports;
-    this.buffer = STACKS + pid * STACK_BYTES;
-    this.begin([]);
-  }
-
-  begin(program) {
-    this.program = program;
-    this.status = program.length === 0 ? DONE : READY;
-    this.at = 0;
-    this.results = [];
-    this.stack = null;
-    this.stackHash = 0;
-    this.kind = 0;
-    this.address = 0;
-    this.operand = 0;
-    this.ns = 0;
-    this.answer = 0;
-    this.woken = false;
-    this.late = false;
-    this.call = null;
-    this.accesses = NONE;
-  }
-
-  save() {
-    const {
-      status,
-      at,
-      results,
-      stack,
-      stackHash,
-      kind,
-      address,
-      operand,
-      ns,
-      answer,
-      woken,
-      late,
-      call,
-      accesses,
-      site,
-    } = this;
-    const { program } = this;
-    return {
-      program,
-      status,
-      at,
-      results,
-      stack,
-      stackHash,
-      kind,
-      address,
-      operand,
-      ns,
-      answer,
-      woken,
-      late,
-      call,
-      accesses,
-      site,
-    };
-  }
-
-  restore(saved) {
-    Object.assign(this, saved);
-  }
-}
-
-const NONE = { reads: [], writes: [] };
-
-export class Machine {
-  /** @param {{ wasm: string, mutant?: number }} options */
+export class Machine extends Memory {
+  /** @param {{ wasm: WebAssembly.Module, mutant?: number }} options */
   constructor({ wasm, mutant = 0 }) {
-    const pages = KERNEL_PAGES + 5 + LOG_PAGES;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.words = new Int32Array(this.memory.buffer);
-    this.control = CONTROL >>> 2;
-    this.words[this.control] = LOG;
-    /** Hash of the kernel's memory, two words; parts of records apart. */
-    this.hash1 = 0;
-    this.hash2 = 0;
-    this.parts = new Int32Array(PROCESSORS * 4);
+    super();
     this.current = null;
     this.rewinding = false;
     this.steps = 0;
     this.coroutines = [];
-    this.recorder = recorderOf(this);
-    const module = typeof wasm === "string" ? new WebAssembly.Module(readFileSync(wasm)) : wasm;
+    const recorder = this.recorder((...verb) => this.stop(...verb));
     for (let pid = 0; pid < PROCESSORS; pid++) {
       const env = {
-        ...this.recorder,
+        ...recorder,
         memory: this.memory,
         processor: new WebAssembly.Global({ value: "i32", mutable: false }, recordOf(pid)),
         mutant: new WebAssembly.Global({ value: "i32", mutable: false }, mutant),
         now: () => (this.coroutines[pid].late ? 1e9 : 0),
       };
-      const instance = new WebAssembly.Instance(module, { env });
+      const instance = new WebAssembly.Instance(wasm, { env });
       this.coroutines.push(new Coroutine(pid, instance.exports));
     }
     this.boot();
@@ -176,34 +58,6 @@ export class Machine {
       throw new Error(`${name} on processor ${pid} did not return: status ${coroutine.status}`);
     coroutine.restore(before);
     return result >>> 0;
-  }
-
-  u32(address) {
-    return this.words[address >>> 2] >>> 0;
-  }
-
-  out(pid, index) {
-    return this.u32(recordOf(pid) + OUT_FROM + index * 4);
-  }
-
-  /** A store that is taken back with the others. */
-  poke(address, value) {
-    const end = this.words[this.control];
-    this.words[end >>> 2] = address;
-    this.words[(end >>> 2) + 1] = this.words[address >>> 2];
-    this.words[this.control] = end + 16;
-    this.words[address >>> 2] = value;
-  }
-
-  /** Whether the processor has the note of a lock. */
-  holds(pid) {
-    const from = (recordOf(pid) + HELD_FROM) >>> 2;
-    for (let rank = 0; rank < 6; rank++) if (this.words[from + rank] !== 0) return true;
-    return false;
-  }
-
-  get mark() {
-    return this.words[this.control];
   }
 
   /** What the kernel calls before a verb. */
@@ -362,111 +216,6 @@ export class Machine {
     this.words[this.control + 4] = 0;
   }
 
-  /** Puts the memory back to what it was at `mark`; the hash is the caller's to restore. */
-  undo(mark) {
-    const { words, control } = this;
-    for (let at = words[control] - 16; at >= mark; at -= 16) {
-      const entry = at >>> 2;
-      if ((words[entry] & 1) === 0) words[(words[entry] & ~3) >>> 2] = words[entry + 1];
-    }
-    words[control] = mark;
-  }
-
-  saveHash() {
-    return [this.hash1, this.hash2, this.parts.slice()];
-  }
-
-  restoreHash([hash1, hash2, parts]) {
-    this.hash1 = hash1;
-    this.hash2 = hash2;
-    this.parts.set(parts);
-  }
-
-  /** Accounts for one word's change in the hash. */
-  rehash(address, before, after) {
-    if (before === after) return;
-    const one = mix(address, before) ^ mix(address, after);
-    const two = mix(before, address + 1) ^ mix(after, address + 1);
-    const offset = address - RECORDS;
-    if (offset >= 0 && offset < PROCESSORS * RECORD) {
-      const inside = offset & (RECORD - 1);
-      const part = inside >= BATCH_FROM || (inside >= OUT_FROM && inside < HELD_FROM) ? PART_OUT : PART_LOG;
-      if (
-        part === PART_OUT ||
-        (inside >= HELD_FROM && inside < MAGAZINES_FROM) ||
-        (inside >= JOURNAL_FROM && inside < BATCH_FROM)
-      ) {
-        const at = (offset >>> 13) * 4 + part * 2;
-        this.parts[at] ^= one;
-        this.parts[at + 1] ^= two;
-        return;
-      }
-    }
-    this.hash1 ^= one;
-    this.hash2 ^= two;
-  }
-
-  /**
-   * Walks the step that began at `mark` backwards, store by store, and forwards again. At each point between two accesses,
-   * the end of the step included, `visit` sees memory and hash as they were there.
-   */
-  walk(mark, visit) {
-    const { words, control } = this;
-    const end = words[control];
-    // backwards: the values after are noted, the hash is taken back; it was not brought up to date yet, so first forwards
-    for (let at = end - 16; at >= mark; at -= 16) {
-      const entry = at >>> 2;
-      if (words[entry] & 1) continue;
-      const word = (words[entry] & ~3) >>> 2;
-      words[entry + 2] = words[word];
-      words[word] = words[entry + 1];
-    }
-    for (let at = mark; at < end; at += 16) {
-      const entry = at >>> 2;
-      if (words[entry] & 1) continue;
-      const address = words[entry] & ~3;
-      this.rehash(address, words[entry + 1], words[entry + 2]);
-      words[address >>> 2] = words[entry + 2];
-    }
-    if (visit === undefined) return;
-    visit(0);
-    const saved = this.saveHash();
-    let index = 0;
-    for (let at = end - 16; at > mark; at -= 16) {
-      const entry = at >>> 2;
-      if (words[entry] & 1) continue;
-      const address = words[entry] & ~3;
-      this.rehash(address, words[entry + 2], words[entry + 1]);
-      words[address >>> 2] = words[entry + 1];
-      if ((words[entry] & 2) === 0 && words[entry + 2] !== words[entry + 1]) visit(++index);
-    }
-    for (let at = mark; at < end; at += 16) {
-      const entry = at >>> 2;
-      if ((words[entry] & 1) === 0) words[(words[entry] & ~3) >>> 2] = words[entry + 2];
-    }
-    this.restoreHash(saved);
-  }
-
-  /** The accesses of the step that began at `mark`, without those of its verb. */
-  accesses(mark, verb) {
-    const { words, control } = this;
-    let reads = null;
-    let writes = null;
-    let leading = true;
-    for (let at = mark; at < words[control]; at += 16) {
-      const entry = words[at >>> 2];
-      const address = entry & ~3;
-      if (leading && verb !== 0 && (address === verb || address === verb + 4)) continue;
-      leading = false;
-      if (entry & 1) {
-        if (reads === null) reads = [address];
-        else if (!reads.includes(address)) reads.push(address);
-      } else if (writes === null) writes = [address];
-      else if (!writes.includes(address)) writes.push(address);
-    }
-    return reads === null && writes === null ? NONE : { reads: reads ?? [], writes: writes ?? [] };
-  }
-
   /** Hash of everything that decides what may happen next. `dead`: a processor whose scratch memory means nothing any more. */
   key(extra, dead = -1) {
     let one = mix(this.hash1, extra);
@@ -501,18 +250,3 @@ function siteOf(stack) {
   const names = [...stack.matchAll(/at (\S+) \(wasm:/g)].map(([, name]) => name.replace(/^.*\//, ""));
   return names.filter((name) => name !== "sched").join(" < ");
 }
-
-let recorderModule;
-
-/** @returns the recorder's exports as the kernel's imports */
-function recorderOf(machine) {
-  recorderModule ??= new WebAssembly.Module(readFileSync(new URL("../../build/recorder.wasm", import.meta.url)));
-  const env = {
-    memory: machine.memory,
-    control: new WebAssembly.Global({ value: "i32", mutable: false }, CONTROL),
-    stop: (kind, address, operand, ns) => machine.stop(kind, address, operand, ns),
-  };
-  return new WebAssembly.Instance(recorderModule, { env }).exports;
-}
-
-export { mix };
