@@ -1,12 +1,16 @@
 // The explorer's own tests: that it sees every access, takes every step back, and finds what is planted.
 
+import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Explorer, Violation } from "./explorer.mjs";
 import { STOPPED } from "./coroutine.mjs";
 import { KERNEL_WORDS, recordOf } from "./memory.mjs";
 import { scenarios } from "./scenarios.mjs";
 
+const FEATURES = ["--enable-threads", "--enable-bulk-memory"];
+const DISASSEMBLE = fileURLToPath(new URL("../../node_modules/binaryen/bin/wasm-dis", import.meta.url));
 const wasm = await WebAssembly.compile(await readFile(new URL("../../build/kernel.model.wasm", import.meta.url)));
 const explorer = (scenario = scenarios["send+receive"], options = {}) =>
   new Explorer({ wasm, scenario, crashes: false, ...options });
@@ -35,6 +39,28 @@ test("every word that a step changes is in the log, and undo puts all of them ba
   expect([...kinds].sort()).toEqual([0, 1, 2, 3, 4]); // load, store, read-modify-write, wait, wake
   machine.undo(mark);
   expect(machine.words.slice(0, KERNEL_WORDS)).toEqual(start);
+});
+
+test("every atomic access is a verb that reports itself, and plain accesses are recorded", () => {
+  const kernel = fileURLToPath(new URL("../../build/kernel.model.wasm", import.meta.url));
+  const text = execFileSync(process.execPath, [DISASSEMBLE, ...FEATURES, kernel], {
+    encoding: "utf8",
+    maxBuffer: 2 ** 28,
+  });
+  const imported = (name: string) => text.match(new RegExp(`"env" "${name}" \\(func (\\S+)`))?.[1];
+  const calls = (name: string, where: string) => where.split(`call ${imported(name)}\n`).length - 1;
+  const functions = text.split("\n (func ").slice(1);
+  const atomic = functions.filter((body) => body.includes(".atomic."));
+  expect(atomic.length).toBeGreaterThanOrEqual(10); // the verbs; those with equal bodies are one
+  for (const body of atomic) {
+    expect(body.match(/\.atomic\.\w/g)).toHaveLength(1);
+    expect(calls("sched", body)).toBe(1);
+  }
+  expect(calls("sched", text)).toBe(atomic.length + 3); // a wait and a wake, which the explorer makes; a hint, stored plainly
+  const fills = functions.filter((body) => /memory\.(fill|copy|init)/.test(body));
+  for (const body of fills) expect(calls("range", body)).toBe(1);
+  expect(calls("load_ptr", text)).toBeGreaterThan(500);
+  expect(calls("store_ptr", text)).toBeGreaterThan(200);
 });
 
 test("reads are recorded too", () => {
