@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { Explorer, Violation } from "./explorer.mjs";
 import { STOPPED } from "./coroutine.mjs";
 import { KERNEL_WORDS, recordOf } from "./memory.mjs";
-import { scenarios } from "./scenarios.mjs";
+import { scenarios } from "./scenarios/index.mjs";
 
 const wasm = await WebAssembly.compile(await readFile(new URL("../../build/kernel.model.wasm", import.meta.url)));
 const explorer = (scenario = scenarios["send+receive"], options = {}) =>
