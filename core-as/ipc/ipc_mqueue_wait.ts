@@ -1,7 +1,7 @@
 // How a receiver or a sender goes to wait on a port, and how it stops. Lock: the port's.
 
 import { pair_cas, pair_load } from "../sync/atomics";
-import { journal_commit, journal_set } from "../kern/journal";
+import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import { my_pid } from "../kern/processor";
 import { Waiter, waiters_append, waiters_remove } from "../kern/waiter";
 import { OWNER_WAITING } from "../kern/zone";
@@ -55,7 +55,7 @@ export function imq_wait_send(port: IpcPort, waiter: Waiter, kmsg: IpcKmsg): u32
 export function imq_unwait_send(port: IpcPort, waiter: Waiter): void {
   waiters_remove(ip_senders_at(port), waiter);
   journal_set(waiter.w_kmsg, my_pid());
-  journal_set(changetype<usize>(waiter), my_pid());
+  journal_set_hint(changetype<usize>(waiter), my_pid());
   journal_commit();
   if (load<u32>(ip_senders_at(port)) == 0) imq_flag_clear(port, IMQ_BLOCKED);
 }
@@ -63,6 +63,6 @@ export function imq_unwait_send(port: IpcPort, waiter: Waiter): void {
 /** Takes back a receiver that waits no longer. Conditions: port locked, waiter linked. Commits. */
 export function imq_unwait_receive(port: IpcPort, waiter: Waiter): void {
   waiters_remove(ip_receivers_at(port), waiter);
-  journal_set(changetype<usize>(waiter), my_pid());
+  journal_set_hint(changetype<usize>(waiter), my_pid());
   journal_commit();
 }

@@ -2,7 +2,7 @@
 // places, so that a name may be looked up without the space's lock: whatever the pointer turns out to be, its lock can be
 // taken, and under the lock io_names says whether it is what was meant.
 
-import { journal_set, journal_set_hint } from "../kern/journal";
+import { journal_set_hint } from "../kern/journal";
 import { Element } from "../kern/zone";
 import { hint_load } from "../sync/atomics";
 
@@ -38,7 +38,7 @@ export class IpcObject extends Element {
     return this._io_receiver;
   }
   set io_receiver(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcObject>("_io_receiver"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcObject>("_io_receiver"), value);
   }
   get io_name(): u32 {
     return this._io_name;
@@ -67,6 +67,11 @@ export function io_names(object: IpcObject, kind: u32, space: usize, name: u32):
 /** The object's name as it seems to be without its lock. */
 export function io_name_hint(object: IpcObject): u32 {
   return hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_name"));
+}
+
+/** The object's receiver as it seems to be without its lock. */
+export function io_receiver_hint(object: IpcObject): u32 {
+  return hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_receiver"));
 }
 
 /** Whether the object seems to live. Conditions: none; who acts on "no" looks again under the lock. */

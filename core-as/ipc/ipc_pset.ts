@@ -4,8 +4,8 @@
 //
 // Invariant: a port with messages has no idle link, or its inbox has KICK and messages, and then a kick is on its way.
 
-import { bytes_fill, word_load } from "../sync/atomics";
-import { journal_commit, journal_set } from "../kern/journal";
+import { bytes_fill, hint_load } from "../sync/atomics";
+import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import { lock_acquire, LOCK_PSET, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { my_pid } from "../kern/processor";
@@ -40,7 +40,7 @@ export class IpcPset extends IpcObject {
     return this._ips_ready;
   }
   set ips_ready(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcPset>("_ips_ready"), value);
   }
   get ips_ready_last(): u32 {
     return this._ips_ready_last;
@@ -253,7 +253,7 @@ function ipc_pset_idle(pset: IpcPset, link: IpcLink): void {
 
 /** First ready link, as far as one can tell without the lock; 0: none. */
 export function ips_ready_hint(pset: IpcPset): u32 {
-  return word_load(changetype<usize>(pset) + offsetof<IpcPset>("_ips_ready"));
+  return hint_load(changetype<usize>(pset) + offsetof<IpcPset>("_ips_ready"));
 }
 
 /**
@@ -301,7 +301,7 @@ export function ipc_pset_wait(pset: IpcPset, waiter: Waiter): bool {
 /** Takes back a receiver that waits no longer. Conditions: set locked, waiter linked. Commits. */
 export function ipc_pset_unwait(pset: IpcPset, waiter: Waiter): void {
   waiters_remove(ips_waiters_at(pset), waiter);
-  journal_set(changetype<usize>(waiter), my_pid());
+  journal_set_hint(changetype<usize>(waiter), my_pid());
   journal_commit();
 }
 

@@ -39,7 +39,7 @@ import {
   ipc_request_unlink,
   request_at,
 } from "./ipc_notify";
-import { IO_ACTIVE } from "./ipc_object";
+import { IO_ACTIVE, io_receiver_hint } from "./ipc_object";
 import {
   ip_active,
   IP_DEAD,
@@ -238,11 +238,16 @@ export function ipc_port_destroy_locked(port: IpcPort): bool {
   return false;
 }
 
-/** Whether `port` in a message to `destination` would lie in its own queue, directly or by way of ports in transit. */
+/**
+ * Whether `port` in a message to `destination` would lie in its own queue, directly or by way of ports in transit.
+ *
+ * Conditions: ip_transit held, but for a port that is not in transit. Races: a port comes out of transit under ip_transit only; one
+ *             that leaves its space now is not on its way yet (ip_destination 0), and its sender looks here next.
+ */
 export function ipc_port_circular(port: IpcPort, destination: u32): bool {
   for (let at = destination; at != 0; at = port_at(at).ip_destination) {
     if (at == changetype<usize>(port)) return true;
-    if (port_at(at).io_receiver != 0) return false;
+    if (io_receiver_hint(port_at(at)) != 0) return false;
   }
   return false;
 }

@@ -6,7 +6,7 @@
 //
 // The name is looked up without the space's lock: the entry is a guess that the object's own words confirm under its lock.
 
-import { journal_commit, journal_set } from "../kern/journal";
+import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import {
   my_pid,
   now,
@@ -227,7 +227,7 @@ export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option:
   const needed = waiter.w_size;
   const port = port_at(waiter.w_object);
   if (kmsg != 0) journal_set(kmsg, my_pid());
-  journal_set(changetype<usize>(waiter), my_pid());
+  journal_set_hint(changetype<usize>(waiter), my_pid());
   journal_commit();
   waiter_free(waiter);
   if (kmsg != 0 && space) return ipc_receive_finish(space, kmsg_at(kmsg), option, size);

@@ -16,7 +16,7 @@ import {
   waiter_spin,
   Waiter,
 } from "../kern/waiter";
-import { OWNER_LIVE, zone_free, zone_next, zone_of, ZONE_PSET, ZONE_WAITER } from "../kern/zone";
+import { OWNER_LIVE, owner_set, zone_free, zone_next, zone_of, ZONE_PSET, ZONE_WAITER } from "../kern/zone";
 import { word_cas, word_load, word_store, word_swap } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS, KERN_TERMINATED } from "../abi/kern_return";
 import {
@@ -42,7 +42,7 @@ export const POLL: u32 = 2;
 
 /** Gives a waiter back. Conditions: in this processor's hand or done, its wake-up given. */
 export function waiter_free(waiter: Waiter): void {
-  waiter.z_owner = my_pid();
+  owner_set(changetype<usize>(waiter), my_pid());
   zone_free(ZONE_WAITER, changetype<usize>(waiter));
 }
 

@@ -6,9 +6,9 @@
 //   FREE 0 | HAND: pid << 4 | ZONE: zone << 4, first frame of a slab | SLAB: its other frames
 //   SPACE: address of the task | KMSG: address of the kmsg | RESERVED: header, records, the table itself
 
-import { bytes_fill, memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
+import { bytes_fill, hint_load, hint_store, memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
 import { FRAME_BYTES, GROW_PAGES, SLAB_FRAMES } from "./param";
-import { FRAME_TABLE, h_pages_at, header } from "./memory_map";
+import { FRAME_TABLE, h_frame_hint_at, h_pages_at, header } from "./memory_map";
 
 export const FRAME_FREE: u32 = 0;
 export const FRAME_HAND: u32 = 1;
@@ -47,14 +47,14 @@ export function frames_alloc(count: u32, align: u32, owner: u32): usize {
 
 /** As frames_alloc, without zeroing; returns the first frame's number. */
 function frames_claim(count: u32, align: u32, owner: u32): u32 {
-  const hint = header().h_frame_hint;
+  const hint = hint_load(h_frame_hint_at());
   const first = header().h_first_frame;
   while (true) {
     const limit = frames_count();
     let found = frames_search(max(hint, first), limit, count, align, owner);
     if (found == 0) found = frames_search(first, min(hint + count, limit), count, align, owner);
     if (found != 0) {
-      header().h_frame_hint = found + count;
+      hint_store(h_frame_hint_at(), found + count);
       return found;
     }
     if (!frames_grow(limit, count + align)) return 0;

@@ -85,6 +85,10 @@ export function h_burial_at(): usize {
   return HEADER + offsetof<Header>("h_burial");
 }
 
+export function h_frame_hint_at(): usize {
+  return HEADER + offsetof<Header>("h_frame_hint");
+}
+
 export function h_zone_cursor_at(zone: u32): usize {
   return HEADER + offsetof<Header>("h_zone_cursor") + zone * 4;
 }

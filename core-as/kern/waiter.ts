@@ -11,7 +11,7 @@
 // lock, and asks all event loops to scan for completed waiters of theirs (p_rescan); neither can hurt.
 
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
-import { journal_set } from "./journal";
+import { journal_set, journal_set_hint } from "./journal";
 import { wake_unlocked } from "./lock";
 import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
 import {
@@ -155,7 +155,7 @@ export function waiters_append(head_at: usize, waiter: Waiter): void {
   else journal_set(head_at, <u32>address);
   journal_set(head_at + 4, <u32>address);
   waiter.w_state = WAITER_LINKED;
-  journal_set(address, OWNER_LIVE);
+  journal_set_hint(address, OWNER_LIVE);
 }
 
 /** Unlinks a waiter from the list. Conditions: the object is locked and the waiter is on the list. */

@@ -11,7 +11,7 @@
 //
 // So allocation takes no lock, and recovery finds all that a dead processor had by reading owners.
 
-import { word_add, word_cas, word_load, word_store, word_sub } from "../sync/atomics";
+import { hint_load, hint_store, word_add, word_cas, word_load, word_store, word_sub } from "../sync/atomics";
 import {
   frame_owner,
   frame_owner_at,
@@ -112,7 +112,7 @@ export function zone_free(zone: u32, element: usize): void {
 
 /** Says where an element is, for recovery alone: a hand, a magazine, a queue. Conditions: the element is this processor's. */
 export function owner_set(element: usize, owner: u32): void {
-  if (!BARE_OWNER) store<u32>(element, owner);
+  if (!BARE_OWNER) hint_store(element, owner);
 }
 
 /** Frees elements of a magazine for everybody until `keep` are left. */
@@ -140,14 +140,14 @@ function zone_take(zone: u32, hints: bool): bool {
   const slabs = frames_count() / SLAB_FRAMES;
   const first = header().h_first_frame / SLAB_FRAMES;
   const cursor_at = h_zone_cursor_at(zone);
-  let slab = max(load<u32>(cursor_at), first);
+  let slab = max(hint_load(cursor_at), first);
   for (let looked = first; looked < slabs; looked++, slab++) {
     if (slab >= slabs) slab = first;
     if (word_load(frame_owner_at(slab * SLAB_FRAMES)) != (FRAME_ZONE | (zone << 4))) continue;
     const address = <usize>slab * SLAB_BYTES;
     if (hints && word_load(address) == 0) continue;
     if (!slab_take(zone, address)) continue;
-    store<u32>(cursor_at, slab);
+    hint_store(cursor_at, slab);
     return true;
   }
   return false;

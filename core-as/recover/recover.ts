@@ -184,16 +184,19 @@ function processor_bury(pid: u32, gone: bool): void {
     processor_unclaim(pid);
     return;
   }
-  const base = PROCESSORS + pid * PROCESSOR_SIZE;
-  for (let word: u32 = 0; word < 16; word++) store<u32>(base + P_MAGAZINES + word * 8, 0);
-  for (let word: u32 = 0; word < 16; word++) store<u32>(base + P_MAGAZINES + word * 8, 0, 4);
+  forget_magazines(pid);
   word_store(p_stop_at(pid), 0);
   word_store(p_state_at(pid), PROCESSOR_FREE); // [S4] publishes the empty record to the next claimer
 }
 
+function forget_magazines(pid: u32): void {
+  const magazines = PROCESSORS + pid * PROCESSOR_SIZE + P_MAGAZINES;
+  for (let word: u32 = 0; word < 32; word++) store<u32>(magazines + word * 4, 0);
+}
+
 /**
- * Recovers this processor after an exception left a trap: the transaction is undone, what was in the hand is destroyed; its tasks,
- * waiters and magazines stay.
+ * Recovers this processor after an exception left a trap: the transaction is undone, what was in the hand is destroyed; its tasks and
+ * waiters stay. Its magazines are given up before anything is allocated: the exception may have come between a list and its count.
  *
  * Conditions: called at trap entry, nothing locked; this processor holds the claim on itself.
  */
@@ -201,13 +204,15 @@ export function processor_recover_self(): void {
   const pid = my_pid();
   processor_undo_claimed(pid);
   inherit_claims(pid); // what it left half recovered is anybody's
+  forget_magazines(pid);
+  sweep_elements(OWNER_MAGAZINE | pid);
   wake_flush();
   kick_ports();
   forget_keepers(me().p_work);
   free_runs(pid);
   settle_waiters(pid, true);
   sweep_kmsgs(pid, false);
-  sweep_elements(pid, true);
+  sweep_elements(pid);
   reap_run();
   rouse_sets();
   settle_posts();
@@ -224,7 +229,10 @@ function processor_settle(pid: u32, gone: bool): void {
   settle_waiters(pid, false);
   free_runs(pid);
   sweep_kmsgs(pid, gone);
-  if (gone) sweep_elements(pid, false);
+  if (gone) {
+    sweep_elements(pid);
+    sweep_elements(OWNER_MAGAZINE | pid);
+  }
   reap_run();
   rouse_sets();
   settle_posts();
@@ -300,13 +308,11 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
   }
 }
 
-/** Frees the other elements that carry the dead number. `keep`: the magazine stays. */
-function sweep_elements(pid: u32, keep: bool): void {
+/** Frees the elements of an owner: the dead hand, or its magazines. */
+function sweep_elements(owner: u32): void {
   for (let zone: u32 = 0; zone < ZONE_COUNT; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
-      const owner = word_load(at);
-      if (owner != pid && (keep || owner != (OWNER_MAGAZINE | pid))) continue;
-      element_release(at);
+      if (word_load(at) == owner) element_release(at);
     }
   }
 }

@@ -7,7 +7,7 @@ import { h_serial_at, header } from "../kern/memory_map";
 import { me, my_pid } from "../kern/processor";
 import { Waiter } from "../kern/waiter";
 import { OWNER_LIVE, zone_alloc, zone_free, zone_has, zone_next, ZONE_TASK } from "../kern/zone";
-import { bytes_fill, word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
+import { bytes_fill, hint_load, hint_store, word_add, word_and, word_cas, word_load, word_or } from "../sync/atomics";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { entry_at, ie_gen } from "../ipc/ipc_entry";
 import { CHARGE_SERIAL, IpcKmsg, ipc_kmsg_alloc } from "../ipc/ipc_kmsg";
@@ -67,12 +67,21 @@ export function task_handle(task: IpcSpace): u32 {
   return <u32>changetype<usize>(task) | (task_tail(task).t_serial & 63);
 }
 
+function is_active_at(task: IpcSpace): usize {
+  return changetype<usize>(task) + offsetof<IpcSpace>("_is_active");
+}
+
+/** Whether the task lives, as it seems without its lock: what is done in its space looks again. */
+function is_active_hint(task: IpcSpace): bool {
+  return hint_load(is_active_at(task)) != 0;
+}
+
 /** The task of a handle, or null: not a task, or terminated. */
 export function task_from(handle: u32): IpcSpace | null {
   const address: usize = handle & ~63;
   if (!zone_has(ZONE_TASK, address)) return null;
   const task = changetype<IpcSpace>(address);
-  const alive = task.z_owner == OWNER_LIVE && (task_tail(task).t_serial & 63) == (handle & 63) && task.is_active != 0;
+  const alive = task.z_owner == OWNER_LIVE && (task_tail(task).t_serial & 63) == (handle & 63) && is_active_hint(task);
   return alive ? task : null;
 }
 
@@ -80,7 +89,7 @@ export function task_from(handle: u32): IpcSpace | null {
 export function task_waits(waiter: Waiter): IpcSpace | null {
   const address: usize = waiter.w_task;
   const task = changetype<IpcSpace>(address);
-  const alive = task.z_owner == OWNER_LIVE && is_serial(address) == waiter.w_serial && task.is_active != 0;
+  const alive = task.z_owner == OWNER_LIVE && is_serial(address) == waiter.w_serial && is_active_hint(task);
   return alive ? task : null;
 }
 
@@ -168,7 +177,7 @@ export function task_terminate(task: IpcSpace, heir_of: u32): void {
   const state = tail.t_state;
   let empties = false;
   if (task.z_owner == OWNER_LIVE) {
-    task._is_active = 0;
+    hint_store(is_active_at(task), 0);
     empties = state == 0 || state == mine || (heir_of != 0 && state == (TASK_TERMINATING | (heir_of << 8)));
     if (empties) tail.t_state = mine;
   }

@@ -4,7 +4,7 @@
 
 import { memory_reach, word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BARE_STATE } from "../kern/bare";
-import { processor_claim, processor_claimed } from "../kern/lock";
+import { processor_claim } from "../kern/lock";
 import { LOCK_NAP_NS } from "../kern/param";
 import { h_pages_at, h_panic_at, h_terminated_at } from "../kern/memory_map";
 import {
@@ -56,19 +56,23 @@ function trap_enter_state(): void {
 function trap_enter_slow(pid: u32): void {
   const state_at = p_state_at(pid);
   while (true) {
-    const kind = word_load(state_at) & 0xff;
+    const state = word_load(state_at);
+    const kind = state & 0xff;
     if (kind == PROCESSOR_USER && word_cas(state_at, PROCESSOR_USER, PROCESSOR_KERNEL) == PROCESSOR_USER) return;
-    if (kind == PROCESSOR_KERNEL) word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_FAULTED);
+    if (kind == PROCESSOR_KERNEL) {
+      word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_FAULTED);
+      continue;
+    }
     // RECOVERING by ourselves: an exception left the recovery too. processor_claim tells it from a recovery by another.
-    const stopped = kind == PROCESSOR_FAULTED || kind == PROCESSOR_RECOVERING;
-    if (stopped && processor_claim(pid) && processor_claimed(pid) == PROCESSOR_FAULTED) {
+    const was = kind == PROCESSOR_RECOVERING ? state >>> 16 : kind;
+    if (was != PROCESSOR_FAULTED) unreachable(); // condemned: not even the claim of a recoverer that died is ours
+    if (processor_claim(pid)) {
       processor_recover_self();
       word_store(state_at, PROCESSOR_KERNEL);
       return;
     }
-    // RECOVERING: another undoes our transaction now, which takes no lock.
-    if (kind != PROCESSOR_RECOVERING && kind != PROCESSOR_FAULTED && kind != PROCESSOR_KERNEL) unreachable();
-    if (kind == PROCESSOR_RECOVERING && processor_can_wait()) word_wait(state_at, word_load(state_at), LOCK_NAP_NS);
+    // Another undoes our transaction now, which takes no lock.
+    if (processor_can_wait()) word_wait(state_at, state, LOCK_NAP_NS);
   }
 }
 

@@ -5,7 +5,7 @@ import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
 import { recordOf } from "./memory.mjs";
-import { census, idOf, received, seqnoOf } from "./world.mjs";
+import { census, completions, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
 const HEADER = 64;
@@ -23,7 +23,7 @@ export function refuse(condition, text) {
 export function audit(run) {
   const { machine, world, plan } = run;
   standing(run);
-  const account = messages(run);
+  const account = messages(run, completed(run));
   plan.check?.({ ...run, ...account, result: (pid, at = 0) => machine.coroutines[pid].results[at] });
   for (const task of world.tasks) machine.trap(AUDITOR, "task_terminate", task.handle);
   run.quiesce();
@@ -52,10 +52,11 @@ function standing({ machine, plan, dead, faulted }) {
     const { status } = machine.coroutines[pid];
     if (status === ASLEEP) {
       asleep++;
-      refuse(completed(machine, pid), `processor ${pid} sleeps though its wait is over`);
+      refuse(answered(machine, pid), `processor ${pid} sleeps though its wait is over`);
       refuse(machine.naps(machine.coroutines[pid]), `processor ${pid} naps for ever`);
     }
     const state = machine.u32(recordOf(pid));
+    if (pid === plan.condemned && state === layout.PROCESSOR_DEAD) continue;
     const expected = dead.has(pid)
       ? layout.PROCESSOR_FREE
       : status === ASLEEP
@@ -71,7 +72,7 @@ function standing({ machine, plan, dead, faulted }) {
 }
 
 /** Whether a waiter of the processor is done and committed. */
-function completed(machine, pid) {
+function answered(machine, pid) {
   for (let at = firstOf(machine, layout.ZONE_WAITER), n = 0; at !== 0 && n < 12; at += 64, n++) {
     const word = at >>> 2;
     if (machine.words[word] !== 0x10000 || machine.words[word + layout.Waiter_w_pid / 4] !== pid) continue;
@@ -90,9 +91,41 @@ function firstOf(machine, zone) {
   return 0;
 }
 
-/** Every message was received, is queued, or was destroyed by a rule. Empties the queues. */
-function messages({ machine, world, plan, dead, faulted }) {
+/** What the event loops have still to take; who has completions has heard of them. Returns: messages. */
+function completed({ machine, plan, dead }) {
   const got = [];
+  for (const { pid, task, name } of plan.loops ?? []) {
+    if (dead.has(pid) || machine.coroutines[pid].status === ASLEEP) continue;
+    const bell = machine.u32(recordOf(pid) + layout.Processor_p_bell);
+    for (const { code, kmsg, id, seqno } of completions(machine, pid, machine.trap(pid, "processor_drain", 8))) {
+      refuse(bell !== layout.BELL_RUNG, `processor ${pid} has completions and was not told`);
+      if (kmsg !== 0) got.push({ id, seqno, by: pid });
+      else if (code === codes.MACH_IPC_RETRY) got.push(...again(machine, pid, task, name));
+    }
+  }
+  return got;
+}
+
+/** An event loop whose set became ready receives again. */
+function again(machine, pid, task, name) {
+  const code = machine.trap(pid, "mach_msg_receive_async", task.handle, name, codes.MACH_RCV_MSG, 256, 0);
+  if (code !== codes.MACH_MSG_SUCCESS) return [];
+  return [{ id: machine.u32(machine.out(pid, 1) + 20), seqno: machine.out(pid, 3) & 0xfff, by: pid }];
+}
+
+/** Names of the receive rights that a message has brought. */
+function receiveRights(machine, at) {
+  const names = [];
+  if ((machine.u32(at) & codes.MACH_MSGH_BITS_COMPLEX) === 0) return names;
+  for (let index = 0; index < machine.u32(at + 24); index++) {
+    const type = (machine.u32(at + 36 + index * 12) >>> 16) & 0xff;
+    if (type === codes.MACH_MSG_TYPE_PORT_RECEIVE) names.push(machine.u32(at + 28 + index * 12));
+  }
+  return names;
+}
+
+/** Every message was received, is queued, or was destroyed by a rule. Empties the queues, also of ports that come in messages. */
+function messages({ machine, world, plan, dead, faulted }, got) {
   let uncertain = 0;
   for (const { pid } of plan.actors) {
     const { program, results } = machine.coroutines[pid];
@@ -104,7 +137,8 @@ function messages({ machine, world, plan, dead, faulted }) {
   }
   const queued = [];
   let closed = 0;
-  for (const port of world.ports) {
+  const ports = [...world.ports];
+  for (const port of ports) {
     for (;;) {
       const args = [port.task.handle, 0, codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT, 0, 256, port.name, 0, 0];
       const code = machine.trap(AUDITOR, "mach_msg_trap", ...args);
@@ -113,7 +147,9 @@ function messages({ machine, world, plan, dead, faulted }) {
         if (code !== codes.MACH_RCV_TIMED_OUT) closed++;
         break;
       }
-      queued.push({ id: machine.u32(machine.out(AUDITOR, 1) + 20), seqno: machine.out(AUDITOR, 3) & 0xfff, port });
+      const at = machine.out(AUDITOR, 1);
+      queued.push({ id: machine.u32(at + 20), seqno: machine.out(AUDITOR, 3) & 0xfff, port });
+      for (const name of receiveRights(machine, at)) ports.push({ task: port.task, name });
       machine.trap(AUDITOR, "mach_msg_release", kmsg);
     }
   }
@@ -130,7 +166,9 @@ function messages({ machine, world, plan, dead, faulted }) {
     const known = code !== undefined && (code === 0 || !received(code));
     if (known && code >= 0x10000002 && code <= 0x10000010)
       refuse(seen.has(message.id), `message ${message.id} was refused and came`);
-    if ((message.sent || code === 0 || (code !== undefined && received(code))) && !seen.has(message.id)) missing++;
+    const pending = code === codes.MACH_SEND_IN_PROGRESS && !dead.has(message.sender);
+    const sent = message.sent || code === 0 || pending || (code !== undefined && received(code));
+    if (sent && !seen.has(message.id)) missing++;
   }
   refuse(closed === 0 && missing > uncertain && !plan.destroys, `${missing} messages are lost`);
   return { got, queued, missing, closed };

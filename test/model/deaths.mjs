@@ -98,10 +98,8 @@ export class Deaths {
     explorer.sound(settler);
     const alone = machine.mark;
     explorer.quiesce(mingled ? [...others, settler] : [settler, ...others]);
-    refuse(
-      settler.status !== DONE,
-      `the recovery does not come to its end: ${explorer.standing([settler, ...others])}`,
-    );
+    const ended = settler.status === DONE || (settler.status === DEAD && settler.pid === explorer.plan.condemned);
+    refuse(!ended, `the recovery does not come to its end: ${explorer.standing([settler, ...others])}`);
     const own = settler.save();
     if (settler !== this.victim) settler.begin([]);
     explorer.end(mark);

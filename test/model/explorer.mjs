@@ -186,7 +186,7 @@ export class Explorer {
     const { machine } = this;
     const site = machine.u32(HEADER_PANIC);
     refuse(site !== 0, `kassert 0x${site.toString(16)}`);
-    if (coroutine.status === DEAD && !this.dead.has(coroutine.pid)) {
+    if (coroutine.status === DEAD && !this.dead.has(coroutine.pid) && coroutine.pid !== this.plan.condemned) {
       const state = machine.u32(recordOf(coroutine.pid)) & 0xff;
       refuse(
         state !== layout.PROCESSOR_DEAD,

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { Explorer, Violation } from "./explorer.mjs";
 import { STOPPED } from "./coroutine.mjs";
 import { KERNEL_WORDS, recordOf } from "./memory.mjs";
-import { scenarios } from "./scenarios.mjs";
+import { scenarios } from "./scenarios/index.mjs";
 
 const FEATURES = ["--enable-threads", "--enable-bulk-memory"];
 const DISASSEMBLE = fileURLToPath(new URL("../../node_modules/binaryen/bin/wasm-dis", import.meta.url));

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Explorer, Violation } from "./explorer.mjs";
 import { replay } from "./replay.mjs";
-import { plans, scenarios } from "./scenarios.mjs";
+import { plans, scenarios } from "./scenarios/index.mjs";
 
 const KERNEL = new URL("../../build/kernel.model.wasm", import.meta.url);
 const FAILURES = new URL("../../build/model/", import.meta.url);

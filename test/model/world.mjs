@@ -2,6 +2,7 @@
 
 import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
+import { recordOf } from "./memory.mjs";
 
 const NONE = 0;
 const HEADER_BYTES = 24;
@@ -29,6 +30,32 @@ export class World {
     const task = { handle, pid, pids, self: this.machine.trap(pid, "mach_task_self", handle) };
     this.tasks.push(task);
     return task;
+  }
+
+  /** One more processor runs the task. */
+  attach(task, pid) {
+    this.expect(pid, "task_attach", task.handle);
+    task.pids.push(pid);
+  }
+
+  /** Lets a processor take and give back an element of each zone, so that it finds some when it acts. */
+  warm({ handle, self }, pid) {
+    const { machine } = this;
+    const act = (name, ...args) => {
+      this.expect(pid, name, handle, self, ...args);
+      return machine.out(pid, 0);
+    };
+    const port = act("mach_port_allocate", codes.MACH_PORT_RIGHT_RECEIVE);
+    const set = act("mach_port_allocate", codes.MACH_PORT_RIGHT_PORT_SET);
+    const once = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
+    act("mach_port_insert_right", port, port, codes.MACH_MSG_TYPE_MAKE_SEND);
+    act("mach_port_insert_member", port, set);
+    machine.trap(pid, "mach_msg_receive_async", handle, set, codes.MACH_RCV_MSG, 256, 0);
+    this.expect(pid, "mach_msg_cancel", machine.out(pid, 0));
+    act("mach_port_request_notification", port, codes.MACH_NOTIFY_DEAD_NAME, 0, port, once);
+    act("mach_port_destroy", act("mach_port_request_notification", port, codes.MACH_NOTIFY_DEAD_NAME, 0, 0, once));
+    act("mach_port_destroy", set);
+    act("mach_port_destroy", port);
   }
 
   expect(pid, name, ...args) {
@@ -71,6 +98,24 @@ export class World {
     return name;
   }
 
+  /** Arms a notification about `name`, to `to`. */
+  request({ pid, handle, self }, name, id, to) {
+    const once = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
+    this.expect(pid, "mach_port_request_notification", handle, self, name, id, 0, to, once);
+  }
+
+  /** An event loop on `pid`, its bell armed; `name`: what it receives from. */
+  loop(task, pid, name) {
+    this.machine.words[(recordOf(pid) + layout.Processor_p_bell) >>> 2] = layout.BELL_ARMED;
+    return { pid, task, name };
+  }
+
+  /** An event loop that waits for a message already. */
+  pending(task, pid, name) {
+    this.machine.trap(pid, "mach_msg_receive_async", task.handle, name, codes.MACH_RCV_MSG, 256, 0);
+    return this.loop(task, pid, name);
+  }
+
   /** A message that `pid` has written and not sent. */
   message(
     task,
@@ -93,6 +138,23 @@ export class World {
     const message = { id, kmsg, size, sender: pid, to };
     this.messages.push(message);
     return message;
+  }
+
+  /** An operation that answers the message that `pid` has just received, in its buffer. */
+  reply(task, pid) {
+    const message = { id: this.messages.length + 1, size: HEADER_BYTES, sender: pid };
+    this.messages.push(message);
+    const call = (coroutine, machine) => {
+      const kmsg = machine.out(pid, 0);
+      if (!received(coroutine.results.at(-1))) return ["processor_spin", 0];
+      const at = machine.out(pid, 1);
+      machine.poke(at, codes.MACH_MSG_TYPE_MOVE_SEND_ONCE);
+      machine.poke(at + 12, 0);
+      machine.poke(at + 20, message.id);
+      return ["mach_msg_trap", task.handle, kmsg, codes.MACH_SEND_MSG, HEADER_BYTES, 0, 0, 0, 0];
+    };
+    const keep = (code, { results }) => (received(results.at(-1)) ? code : codes.MACH_SEND_INVALID_DEST);
+    return { call, keep, sends: message };
   }
 
   /** Sends at once, to fill a queue. */
@@ -119,7 +181,7 @@ export function receive(task, name, timeout = -1) {
 
 function keepMessage(code, { pid }, machine) {
   const kmsg = machine.out(pid, 0);
-  if (kmsg === 0) return code;
+  if (kmsg === 0 || (code !== 0 && code < codes.MACH_RCV_IN_PROGRESS)) return code; // a send's failure gives its own kmsg back
   const id = machine.u32(machine.out(pid, 1) + 20);
   return RECEIVED | (id << 12) | (machine.out(pid, 3) & 0xfff);
 }
@@ -129,6 +191,47 @@ export function rpc(task, message, name) {
   const option = codes.MACH_SEND_MSG | codes.MACH_RCV_MSG;
   const call = () => ["mach_msg_trap", task.handle, message.kmsg, option, message.size, 256, name, 0, 0];
   return { call, keep: keepMessage, sends: message, receives: true };
+}
+
+/** A receive of an event loop; keeps the message, or the waiter. */
+export function receiveAsync(task, name) {
+  const call = () => ["mach_msg_receive_async", task.handle, name, codes.MACH_RCV_MSG, 256, 0];
+  const keep = (code, coroutine, machine) =>
+    code === codes.MACH_RCV_IN_PROGRESS ? machine.out(coroutine.pid, 0) : keepMessage(code, coroutine, machine);
+  return { call, keep, receives: true };
+}
+
+/** A send of an event loop. */
+export function sendAsync(task, message) {
+  const call = () => ["mach_msg_send_async", task.handle, message.kmsg, codes.MACH_SEND_MSG, message.size, 0];
+  return { call, sends: message };
+}
+
+/** Takes completions; keeps the message of the first. */
+export function drain() {
+  const keep = (count, { pid }, machine) => {
+    const [first] = completions(machine, pid, count);
+    return first === undefined ? 0 : first.kmsg === 0 ? first.code : RECEIVED | (first.id << 12) | first.seqno;
+  };
+  return { call: () => ["processor_drain", 1], keep, receives: true };
+}
+
+/** What a drain has left in the batch of `pid`. */
+export function completions(machine, pid, count) {
+  return Array.from({ length: count }, (_, index) => {
+    const at = recordOf(pid) + layout.Processor_p_batch + index * 16;
+    const [code, kmsg] = [machine.u32(at + 4), machine.u32(at + 8)];
+    if (kmsg === 0) return { code, kmsg };
+    const id = machine.u32(machine.u32(kmsg + layout.IpcKmsg_ikm_bytes) + 20);
+    return { code, kmsg, id, seqno: machine.u32(kmsg + layout.IpcKmsg_ikm_seqno) & 0xfff };
+  });
+}
+
+/** Ends the wait that the operation before began, if it did. */
+export function cancel() {
+  const waits = (results) => results.at(-1) < codes.MACH_SEND_IN_PROGRESS;
+  const call = ({ results }) => (waits(results) ? ["mach_msg_cancel", results.at(-1)] : ["processor_spin", 0]);
+  return { call, keep: (code, { results }) => (waits(results) ? code : codes.KERN_FAILURE) };
 }
 
 /** Any other trap on the task's space. */
