@@ -9,7 +9,7 @@ import { IpcLink, IpcPset } from "./ipc/ipc_pset";
 import { IS_BYTES } from "./ipc/ipc_space";
 
 import { Header } from "./kern/memory_map";
-import { P_BATCH, P_OUT, Processor } from "./kern/processor";
+import { P_BATCH, P_HELD, P_JOURNAL, P_MAGAZINES, P_OUT, Processor } from "./kern/processor";
 import { Waiter } from "./kern/waiter";
 import { zone_element_bytes, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
 import { TaskTail } from "./task/task";
@@ -80,6 +80,9 @@ export const Header_h_hash: usize = offsetof<Header>("h_hash");
 export const Header_h_panic: usize = offsetof<Header>("h_panic");
 export const Header_h_terminated: usize = offsetof<Header>("h_terminated");
 export const Header_h_pages: usize = offsetof<Header>("h_pages");
+export const Header_h_frames_max: usize = offsetof<Header>("h_frames_max");
+export const Header_h_ip_transit: usize = offsetof<Header>("h_ip_transit");
+export const Header_h_burial: usize = offsetof<Header>("h_burial");
 
 export const Processor_p_state: usize = offsetof<Processor>("p_state");
 export const Processor_p_stop: usize = offsetof<Processor>("p_stop");
@@ -94,6 +97,10 @@ export const Processor_p_generation: usize = offsetof<Processor>("p_generation")
 export const Processor_p_bell: usize = offsetof<Processor>("p_bell");
 export const Processor_p_out: usize = P_OUT;
 export const Processor_p_batch: usize = P_BATCH;
+export const Processor_p_held: usize = P_HELD;
+export const Processor_p_magazines: usize = P_MAGAZINES;
+export const Processor_p_journal: usize = P_JOURNAL;
+export const Processor_p_journal_count: usize = offsetof<Processor>("p_journal_count");
 
 export const IpcObject_imq_inbox: usize = offsetof<IpcObject>("imq_inbox");
 export const IpcObject_io_bits: usize = offsetof<IpcObject>("_io_bits");

@@ -55,6 +55,10 @@ export function lock_acquire(lock_at: usize, rank: u32): void {
 
 /** Takes the lock if nobody has it. Conditions: in a trap; no other of its rank held. Returns: whether it did. */
 export function lock_try(lock_at: usize, rank: u32): bool {
+  if (isDefined(KERN_DEBUG)) {
+    const noted = load<u32>(processor + P_HELD + rank * 4);
+    kassert(noted == 0 || noted == lock_at, 0x0202);
+  }
   lock_note(lock_at, rank);
   if (word_cas(lock_at, 0, my_pid()) == 0) {
     if (isDefined(KERN_DEBUG)) me().p_locks++;
@@ -192,9 +196,10 @@ export function processor_claim(pid: u32): bool {
 /** Gives the claim up. Races: the thread may be declared gone meanwhile; that is kept. */
 export function processor_unclaim(pid: u32): void {
   const state_at = p_state_at(pid);
+  const mine = PROCESSOR_RECOVERING | (my_pid() << 8);
   while (true) {
     const state = word_load(state_at);
-    if (word_cas(state_at, state, state >>> 16) == state) return; // [S8]
+    if ((state & 0xffff) != mine || word_cas(state_at, state, state >>> 16) == state) return; // [S8]
   }
 }
 

@@ -138,10 +138,13 @@ export function p_rescan_at(pid: u32): usize {
   return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_rescan");
 }
 
-/** Whether the agent can never again run kernel code, or left a trap by an exception. */
+/**
+ * Whether the agent runs no kernel code: it never will again, or left a trap by an exception and has not come back. Who recovers
+ * itself runs kernel code; it looks at every port and waiter before it is done.
+ */
 export function processor_stopped(pid: u32): bool {
-  const state = word_load(p_state_at(pid)) & 0xff;
-  return state >= PROCESSOR_FAULTED; // DEAD, RECOVERING, GONE
+  const state = word_load(p_state_at(pid));
+  return (state & 0xff) >= PROCESSOR_FAULTED && (state & 0xffff) != (PROCESSOR_RECOVERING | (pid << 8));
 }
 
 export function processor_can_wait(): bool {
@@ -204,7 +207,8 @@ export function death_note(pid: u32): void {
     if (dead.p_died != 0) return;
     let locks: u32 = 0;
     for (let rank: u32 = 0; rank < LOCK_RANKS; rank++) {
-      if (load<u32>(changetype<usize>(dead) + P_HELD + rank * 4) != 0) locks++;
+      const lock_at: usize = load<u32>(changetype<usize>(dead) + P_HELD + rank * 4);
+      if (lock_at != 0 && word_load(lock_at) == pid) locks++;
     }
     const dawdled: u32 = dead.p_debug_at == DEBUG_SITE_DAWDLE ? 0x100 : 0;
     const state = (word_load(p_state_at(pid)) & 0xff) | dawdled | (dead.p_inside << 9);

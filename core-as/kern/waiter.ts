@@ -247,7 +247,8 @@ export function waiter_sleep(waiter: Waiter, deadline: f64): u32 {
  */
 export function waiter_settle(waiter: Waiter): void {
   while (word_load(w_word_at(waiter)) != WORD_WOKEN && word_load(w_hander_at(waiter)) != 0) {
-    if (processor_stopped(waiter.w_hander)) return;
+    // Completed by this processor itself, that got an exception before the wake-up: it gives none any more either.
+    if (waiter.w_hander == my_pid() || processor_stopped(waiter.w_hander)) return;
     processor_acknowledge();
     if (processor_can_wait()) word_wait(w_word_at(waiter), word_load(w_word_at(waiter)), 50000);
   }

@@ -139,7 +139,7 @@ function burial_enter(pid: u32, generation: u32): bool {
  *             recoverer keeps what is said here (processor_unclaim).
  */
 export function processor_mark_gone(pid: u32, generation: u32): void {
-  if (pid == 0 || pid >= PROCESSOR_MAX) return;
+  if (pid == 0 || pid >= PROCESSOR_MAX || pid == my_pid()) return;
   while (true) {
     const pair = pair_load(p_state_at(pid));
     const state = <u32>pair;

@@ -81,7 +81,7 @@ function await_wake(waiter: Waiter, blocked: bool): void {
     waiter_settle(waiter);
     return;
   }
-  while (waiter.w_hander != 0 && !processor_stopped(waiter.w_hander)) {
+  while (waiter.w_hander != 0 && waiter.w_hander != my_pid() && !processor_stopped(waiter.w_hander)) {
     ipc_wait_posted(waiter.w_pid);
     if (waiter.w_hander == 0) return;
     processor_acknowledge();

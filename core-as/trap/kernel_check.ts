@@ -62,10 +62,13 @@ function port_check(port: IpcPort): u32 {
   const senders = load<u32>(ip_senders_at(port));
   if (receivers != 0 && (queued != 0 || (flags & IMQ_KICK) == 0)) return 0x4014;
   if (senders != 0 && (flags & IMQ_BLOCKED) == 0) return 0x4015;
+  if (
+    !waiters_wait(receivers, changetype<usize>(port), 0) ||
+    !waiters_wait(senders, changetype<usize>(port), WAITER_SEND)
+  )
+    return 0x4016;
   for (let at = senders; at != 0; at = waiter_at(at).w_link) {
-    const waiter = waiter_at(at);
-    if (waiter.w_state != WAITER_LINKED || (waiter.w_kind & WAITER_SEND) == 0) return 0x4016;
-    if (kmsg_at(waiter.w_kmsg).z_owner != OWNER_WAITING) return 0x4017;
+    if (kmsg_at(waiter_at(at).w_kmsg).z_owner != OWNER_WAITING) return 0x4017;
   }
   for (let at = port.ip_links; at != 0; at = link_at(at).l_port_next) {
     if (link_at(at).l_port != changetype<usize>(port)) return 0x4018;
@@ -76,6 +79,16 @@ function port_check(port: IpcPort): u32 {
   let requests: u32 = 0;
   for (let at = port.ip_requests; at != 0; at = request_at(at).rq_next) requests++;
   return requests == port.ip_request_count ? 0 : 0x401b;
+}
+
+/** Whether all on the list are waiters of the object, of that kind, and not answered yet. */
+function waiters_wait(first: u32, object: usize, kind: u32): bool {
+  for (let at = first; at != 0; at = waiter_at(at).w_link) {
+    const waiter = waiter_at(at);
+    if (waiter.z_owner != OWNER_LIVE || waiter.w_state != WAITER_LINKED) return false;
+    if (waiter.w_object != object || (waiter.w_kind & WAITER_SEND) != kind) return false;
+  }
+  return true;
 }
 
 /** Messages in the queue, or 0xffffffff: an owner is wrong. */
@@ -96,6 +109,7 @@ function queue_length(port: IpcPort): u32 {
 function pset_check(pset: IpcPset): u32 {
   if (pset.io_lock != 0) return 0x4021;
   if (load<u32>(ips_waiters_at(pset)) != 0 && pset.ips_ready != 0) return 0x4022;
+  if (!waiters_wait(load<u32>(ips_waiters_at(pset)), changetype<usize>(pset), 0)) return 0x4027;
   let ready: u32 = 0;
   let last: u32 = 0;
   for (let at = pset.ips_ready; at != 0; at = link_at(at).l_ready_next) {

@@ -5,25 +5,21 @@ import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
 import { recordOf } from "./memory.mjs";
-import { census, completions, idOf, received, seqnoOf } from "./world.mjs";
+import { refuse } from "./violation.mjs";
+import { census, completions, forgotten, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
-const HEADER = 64;
-const H_IP_TRANSIT = HEADER + 72;
-const H_BURIAL = HEADER + 80;
-
-/** Thrown by whatever finds the kernel wrong. */
-export class Violation extends Error {}
-
-export function refuse(condition, text) {
-  if (condition) throw new Violation(text);
-}
+/** Processors that bury. */
+const SETTLERS = [5, 6];
+const { HEADER } = layout;
 
 /** `run` is { machine, world, plan, before, dead: Set of pid, faulted: Set of pid, quiesce() }. */
 export function audit(run) {
   const { machine, world, plan } = run;
   standing(run);
   const account = messages(run, completed(run));
+  const hands = forgotten(machine); // once no inbox has messages: those carry their sender's number
+  refuse(hands.length !== 0, `in nobody's care: ${hands}`);
   plan.check?.({ ...run, ...account, result: (pid, at = 0) => machine.coroutines[pid].results[at] });
   for (const task of world.tasks) machine.trap(AUDITOR, "task_terminate", task.handle);
   run.quiesce();
@@ -46,7 +42,15 @@ function standing({ machine, plan, dead, faulted }) {
     `kassert 0x${machine.u32(HEADER + layout.Header_h_panic).toString(16)}`,
   );
   refuse(words[(HEADER + 0) >>> 2] !== layout.HEADER_MAGIC, "the header is overwritten");
-  refuse(machine.u32(H_IP_TRANSIT) !== 0 || machine.u32(H_BURIAL) !== 0, "a lock of the header is held");
+  const locks = machine.u32(HEADER + layout.Header_h_ip_transit) | machine.u32(HEADER + layout.Header_h_burial);
+  refuse(locks !== 0, "a lock of the header is held");
+  for (const pid of SETTLERS) {
+    const expected = dead.has(pid) ? layout.PROCESSOR_FREE : layout.PROCESSOR_USER;
+    refuse(
+      machine.u32(recordOf(pid)) !== expected || machine.holds(pid),
+      `processor ${pid}, who buried, is not at rest`,
+    );
+  }
   let asleep = 0;
   for (const { pid } of plan.actors) {
     const { status } = machine.coroutines[pid];
@@ -125,15 +129,12 @@ function receiveRights(machine, at) {
 }
 
 /** Every message was received, is queued, or was destroyed by a rule. Empties the queues, also of ports that come in messages. */
-function messages({ machine, world, plan, dead, faulted }, got) {
-  let uncertain = 0;
+function messages({ machine, world, plan, dead, lost }, got) {
   for (const { pid } of plan.actors) {
     const { program, results } = machine.coroutines[pid];
     results.forEach((result, at) => {
       if (program[at]?.receives && received(result)) got.push({ id: idOf(result), seqno: seqnoOf(result), by: pid });
     });
-    if (dead.has(pid) || faulted.has(pid))
-      uncertain += plan.actors.find((actor) => actor.pid === pid).program.filter((op) => op.receives).length;
   }
   const queued = [];
   let closed = 0;
@@ -144,11 +145,17 @@ function messages({ machine, world, plan, dead, faulted }, got) {
       const code = machine.trap(AUDITOR, "mach_msg_trap", ...args);
       const kmsg = machine.out(AUDITOR, 0);
       if (kmsg === 0) {
-        if (code !== codes.MACH_RCV_TIMED_OUT) closed++;
+        if (code === codes.MACH_RCV_TIMED_OUT) break;
+        const orphan = port.task.pids.every((pid) => dead.has(pid));
+        refuse(!orphan && !plan.destroys && !plan.moves, `a port is gone: ${codes.codeName(code)}`);
+        if (orphan || plan.destroys || lost.size !== 0) closed++; // its right may have been in a lost message
         break;
       }
       const at = machine.out(AUDITOR, 1);
-      queued.push({ id: machine.u32(at + 20), seqno: machine.out(AUDITOR, 3) & 0xfff, port });
+      const before = queued.at(-1);
+      const seqno = machine.out(AUDITOR, 3) & 0xfff;
+      refuse(before?.port === port && before.seqno >= seqno, `number ${seqno} comes after ${before?.seqno}`);
+      queued.push({ id: machine.u32(at + 20), seqno, port });
       for (const name of receiveRights(machine, at)) ports.push({ task: port.task, name });
       machine.trap(AUDITOR, "mach_msg_release", kmsg);
     }
@@ -168,8 +175,9 @@ function messages({ machine, world, plan, dead, faulted }, got) {
       refuse(seen.has(message.id), `message ${message.id} was refused and came`);
     const pending = code === codes.MACH_SEND_IN_PROGRESS && !dead.has(message.sender);
     const sent = message.sent || code === 0 || pending || (code !== undefined && received(code));
-    if (sent && !seen.has(message.id)) missing++;
+    if (!sent || seen.has(message.id)) continue;
+    missing++;
+    refuse(closed === 0 && !lost.has(message.id), `message ${message.id} is lost`);
   }
-  refuse(closed === 0 && missing > uncertain && !plan.destroys, `${missing} messages are lost`);
   return { got, queued, missing, closed };
 }

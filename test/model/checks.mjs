@@ -1,7 +1,7 @@
 // What scenarios check at the end, beyond the general account.
 
 import * as codes from "../../dist/abi/codes.gen.js";
-import { refuse } from "./audit.mjs";
+import { refuse } from "./violation.mjs";
 import { received } from "./world.mjs";
 
 /** Nobody died and no exception left a trap. */

@@ -29,6 +29,7 @@ export class Coroutine {
     this.results = [];
     this.stack = null;
     this.stackHash = 0;
+    this.stackHash2 = 0;
     this.kind = 0;
     this.address = 0;
     this.operand = 0;
@@ -47,6 +48,7 @@ export class Coroutine {
       results,
       stack,
       stackHash,
+      stackHash2,
       kind,
       address,
       operand,
@@ -66,6 +68,7 @@ export class Coroutine {
       results,
       stack,
       stackHash,
+      stackHash2,
       kind,
       address,
       operand,

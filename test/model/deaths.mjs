@@ -1,16 +1,18 @@
 // Deaths: what becomes of the kernel when an actor stops after one of its writes. It is killed and buried, or an exception leaves
 // its trap and it comes back; the others go on before, after, or in between; and whoever settles the estate may stop as well.
 
-import { refuse } from "./audit.mjs";
+import { refuse } from "./violation.mjs";
 import { DEAD, DONE, READY, restore } from "./coroutine.mjs";
 import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
+import { inHand } from "./world.mjs";
 import { Table } from "./table.mjs";
 
 const RECOVERER = 5;
 const HEIR = 6;
 /** Result of an operation that an exception left. */
 const FAULTED = 0x7fffffff;
+const NOTHING = new Set();
 /** What becomes of a victim, and when the others go on. */
 const WAYS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
 /** Verbs of one actor, and of a recovery, before the other side goes on in "both". */
@@ -23,14 +25,16 @@ export class Deaths {
     this.seen = new Table(18);
     /** When a path is replayed: the one way, and the one place of a second death. */
     this.only = undefined;
+    /** Identifiers of messages that were in a dead hand, and may be lost. */
+    this.lost = NOTHING;
   }
 
   get others() {
     return this.explorer.actors.filter(({ pid }) => pid !== this.victim.pid);
   }
 
-  /** The victim stops here. `index`: writes of its step that did not happen. */
-  at(victim, index) {
+  /** The victim stops here. `index`: writes of the last step that did not happen. */
+  at(victim, index, ways = WAYS) {
     const { machine, explorer, only } = this;
     const { counts, options, path } = explorer;
     const own = victim.save();
@@ -41,12 +45,14 @@ export class Deaths {
     if (!fresh) return;
     this.victim = victim;
     counts.crashStates++;
-    path.push(`crash ${index}`);
+    path.push(`crash ${index} of ${victim.pid}`);
+    this.lost = new Set(inHand(machine, victim.pid));
     const hash = machine.saveHash();
     const saved = explorer.actors.map((actor) => actor.save());
     const { mark } = machine;
+    this.mark = mark;
     const again = options.second !== 0 && (machine.hash1 >>> 0) % options.second === 0;
-    for (const way of WAYS) {
+    for (const way of ways) {
       if (only !== undefined && only.how !== way) continue;
       const throws = way.startsWith("throw");
       if (throws && machine.u32(recordOf(victim.pid)) !== layout.PROCESSOR_KERNEL) continue;
@@ -59,6 +65,7 @@ export class Deaths {
     }
     machine.restoreHash(hash);
     path.pop();
+    this.lost = NOTHING;
   }
 
   #kill(way, again) {
@@ -102,7 +109,7 @@ export class Deaths {
     refuse(!ended, `the recovery does not come to its end: ${explorer.standing([settler, ...others])}`);
     const own = settler.save();
     if (settler !== this.victim) settler.begin([]);
-    explorer.end(mark);
+    explorer.end(this.mark);
     if (!again) return;
     settler.restore(own);
     machine.undo(alone);
@@ -119,6 +126,7 @@ export class Deaths {
     const own = settler.save();
     const hash = machine.saveHash();
     const wasFaulted = faulted.delete(settler.pid);
+    const { lost } = this;
     settler.status = DEAD;
     settler.stack = null;
     for (const pid of gone) dead.add(pid);
@@ -127,6 +135,7 @@ export class Deaths {
       const { mark } = machine;
       counts.secondCrashes++;
       path.push(`second crash ${index}`);
+      this.lost = new Set([...lost, ...inHand(machine, settler.pid)]);
       if (settler !== this.victim) settler.begin([]);
       heir.begin(burial(...gone));
       explorer.quiesce([heir, ...others]);
@@ -140,6 +149,7 @@ export class Deaths {
       machine.undo(mark);
       restore(others, saved);
     });
+    this.lost = lost;
     machine.restoreHash(hash);
     for (const pid of gone) if (pid === settler.pid) dead.delete(pid);
     settler.restore(own);

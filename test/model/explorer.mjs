@@ -4,8 +4,9 @@
 // whatever way, is not gone into again. A step is one verb and all that follows up to the next verb; what lies between two
 // verbs of others cannot matter to them unless there is a data race, and races are looked for at each step.
 
-import { audit, AUDITOR, refuse, Violation } from "./audit.mjs";
-import { ASLEEP, DEAD, restore, STOPPED } from "./coroutine.mjs";
+import { audit, AUDITOR } from "./audit.mjs";
+import { refuse, Violation } from "./violation.mjs";
+import { ASLEEP, DEAD, DONE, restore, STOPPED } from "./coroutine.mjs";
 import { Machine } from "./machine.mjs";
 import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
@@ -32,7 +33,6 @@ export class Explorer {
       machine.coroutines[pid].begin(program);
       return machine.coroutines[pid];
     });
-    machine.words[machine.control] = machine.mark & ~0; // the log of the setup is dropped
     this.base = machine.mark;
     this.states = new Table(18);
     this.ends = new Table(14);
@@ -103,15 +103,16 @@ export class Explorer {
       const coroutine = this.actors.find(({ pid }) => pid === Math.abs(entry));
       const last = index === crash - 1;
       tell(`processor ${coroutine.pid}: ${entry < 0 ? "time runs out in " : ""}${coroutine.site ?? "begins"}`);
-      if (last) tell(`processor ${coroutine.pid}: ${path.slice(crash).join(", ")}`);
-      this.#step({ coroutine, late: entry < 0 }, (at) => last && `crash ${at}` === where);
+      if (last) tell(path.slice(crash).join(", "));
+      this.#step({ coroutine, late: entry < 0 }, (at, { pid }) => last && `crash ${at} of ${pid}` === where);
     }
     if (crash < 0) this.#rest();
   }
 
   #run() {
     const { machine, world, plan, before, dead, faulted } = this;
-    return { machine, world, plan, before, dead, faulted, quiesce: () => this.quiesce(this.actors) };
+    const { lost } = this.deaths;
+    return { machine, world, plan, before, dead, faulted, lost, quiesce: () => this.quiesce(this.actors) };
   }
 
   /** What could happen next, the same actor first. */
@@ -177,7 +178,13 @@ export class Explorer {
     this.#races(coroutine, accesses, verb, kind);
     coroutine.accesses = accesses;
     machine.walk(mark, (index) => {
-      if (crashes(index)) this.deaths.at(coroutine, index);
+      if (crashes(index, coroutine)) this.deaths.at(coroutine, index);
+      if (index !== 0) return;
+      // Who stopped earlier may be buried only now.
+      for (const other of this.actors) {
+        const stopped = other !== coroutine && other.status !== DONE && other.status !== DEAD;
+        if (stopped && crashes(0, other)) this.deaths.at(other, 0, ["burial"]);
+      }
     });
   }
 

@@ -3,6 +3,7 @@
 
 import * as layout from "../../dist/abi/layout.gen.js";
 import { ASLEEP, Coroutine, DEAD, DONE, READY, STOPPED } from "./coroutine.mjs";
+import { Violation } from "./violation.mjs";
 import { KERNEL_PAGES, Memory, mix, PROCESSORS, recordOf, STACK_BYTES } from "./memory.mjs";
 
 /** Kinds of verbs, as in core-as/sync/env.ts. */
@@ -55,7 +56,7 @@ export class Machine extends Memory {
     while (coroutine.status === READY || coroutine.status === STOPPED) this.resume(coroutine);
     const [result] = coroutine.results;
     if (coroutine.status !== DONE)
-      throw new Error(`${name} on processor ${pid} did not return: status ${coroutine.status}`);
+      throw new Violation(`${name} on processor ${pid} does not return: status ${coroutine.status}`);
     coroutine.restore(before);
     return result >>> 0;
   }
@@ -123,9 +124,13 @@ export class Machine extends Memory {
         this.words[this.control + 2] = 0;
         const from = (coroutine.buffer >>> 2) + 2;
         coroutine.stack = this.words.slice(from, this.words[coroutine.buffer >>> 2] >>> 2);
-        let hash = coroutine.at;
-        for (const word of coroutine.stack) hash = mix(hash, word);
-        coroutine.stackHash = hash;
+        let [one, two] = [coroutine.at, coroutine.at];
+        for (const word of coroutine.stack) {
+          one = mix(one, word);
+          two = Math.imul(two ^ word, 0x01000193) ^ (two >>> 13);
+        }
+        coroutine.stackHash = one;
+        coroutine.stackHash2 = two;
         if (coroutine.kind === WAIT && this.words[this.control + 1] === 0) this.sleep(coroutine);
         return;
       }
@@ -228,18 +233,21 @@ export class Machine extends Memory {
         one = mix(one, this.parts[at]);
         two = mix(two, this.parts[at + 1]);
       }
-      const open = this.words[record + 4] !== 0 || this.holds(pid); // p_journal_count
+      const open = this.words[record + layout.Processor_p_journal_count / 4] !== 0 || this.holds(pid);
       if (open) {
         one = mix(one, this.parts[at + 2]);
         two = mix(two, this.parts[at + 3]);
       }
       if (coroutine.program.length === 0) continue;
       const { status } = coroutine;
-      let own = mix(status, status === STOPPED || status === ASLEEP ? coroutine.stackHash : coroutine.at);
-      own = mix(own, (coroutine.woken ? 1 : 0) | (coroutine.late ? 2 : 0) | (coroutine.at << 2));
-      for (const result of coroutine.results) own = mix(own, result);
-      one = mix(one, own);
-      two = mix(two, own ^ 0x55555555);
+      const flags = status | (coroutine.woken ? 8 : 0) | (coroutine.late ? 16 : 0) | (coroutine.at << 5);
+      const stands = status === STOPPED || status === ASLEEP;
+      one = mix(mix(one, flags), stands ? coroutine.stackHash : 0);
+      two = mix(mix(two, flags), stands ? coroutine.stackHash2 : 0);
+      for (const result of coroutine.results) {
+        one = mix(one, result);
+        two = mix(two, ~result);
+      }
     }
     return [one, two];
   }

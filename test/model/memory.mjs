@@ -20,11 +20,11 @@ export const recordOf = (pid) => RECORDS + pid * RECORD;
 // Parts of a record that mean something at times only, hashed apart: the batch and the results, the journal, the held list.
 const PART_OUT = 0;
 const PART_LOG = 1;
-const OUT_FROM = 128;
-const HELD_FROM = 192;
-const MAGAZINES_FROM = 224;
-const JOURNAL_FROM = 352;
-const BATCH_FROM = 4096;
+const OUT_FROM = layout.Processor_p_out;
+const HELD_FROM = layout.Processor_p_held;
+const MAGAZINES_FROM = layout.Processor_p_magazines;
+const JOURNAL_FROM = layout.Processor_p_journal;
+const BATCH_FROM = layout.Processor_p_batch;
 
 const NONE = { reads: [], writes: [] };
 
@@ -156,6 +156,7 @@ export class Memory {
     if (visit === undefined) return;
     visit(0);
     const saved = this.saveHash();
+    let changed = false;
     let index = 0;
     for (let at = end - 16; at > mark; at -= 16) {
       const entry = at >>> 2;
@@ -163,7 +164,10 @@ export class Memory {
       const address = words[entry] & ~3;
       this.rehash(address, words[entry + 2], words[entry + 1]);
       words[address >>> 2] = words[entry + 1];
-      if ((words[entry] & 2) === 0 && words[entry + 2] !== words[entry + 1]) visit(++index);
+      changed ||= words[entry + 2] !== words[entry + 1];
+      if (words[entry] & 2) continue; // the half of one access
+      if (changed) visit(++index);
+      changed = false;
     }
     for (let at = mark; at < end; at += 16) {
       const entry = at >>> 2;

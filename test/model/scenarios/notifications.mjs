@@ -27,6 +27,7 @@ export const notifications = {
   "dead-name request+destroy"(world) {
     const { server, client, port, told, name } = asking(world);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [request(client, name, MACH_NOTIFY_DEAD_NAME, told)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },
@@ -43,6 +44,7 @@ export const notifications = {
     const { server, client, port, told, name } = asking(world);
     world.request(client, name, MACH_NOTIFY_DEAD_NAME, told.name);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [trap(client, "mach_port_deallocate", name)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },
@@ -88,6 +90,7 @@ export const notifications = {
     const port = world.port(task);
     const told = world.port(task);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [request(task, port.name, MACH_NOTIFY_PORT_DESTROYED, told)] },
         { pid: 3, program: [trap(task, "mach_port_destroy", port.name)] },

@@ -88,6 +88,7 @@ export const queue = {
     const { server, client, port, to } = pair(world);
     const message = world.message(client, 2, { to });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(client, message)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },
@@ -102,6 +103,7 @@ export const queue = {
     world.warm(server, 3);
     const port = world.port(server);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [receive(server, port.name)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },
@@ -141,6 +143,7 @@ export const queue = {
     const { server, client, port, to } = full(world);
     const message = world.message(client, 2, { to });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(client, message)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },

@@ -1,7 +1,7 @@
 // Rights that move: copied while they are released, receive rights in messages, names taken and freed by two threads.
 
 import * as codes from "../../../dist/abi/codes.gen.js";
-import { refuse } from "../audit.mjs";
+import { refuse } from "../violation.mjs";
 import { answer, certain, exactly } from "../checks.mjs";
 import { receive, send, trap } from "../world.mjs";
 
@@ -80,6 +80,7 @@ export const rights = {
     const client = world.task(3);
     const other = world.message(client, 3, { to: world.right(port, client) });
     return {
+      moves: true,
       actors: [
         { pid: 2, program: [send(owner, message)] },
         { pid: 3, program: [send(client, other)] },
@@ -96,6 +97,7 @@ export const rights = {
     const { message, owner, port } = moving(world);
     world.attach(owner, 3);
     return {
+      moves: true,
       actors: [
         { pid: 2, program: [send(owner, message)] },
         { pid: 3, program: [receive(owner, port.name)] },
@@ -110,6 +112,7 @@ export const rights = {
   "move of a receive right+destroy of the destination"(world) {
     const { server, owner, into, message } = moving(world);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(owner, message)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", into.name)] },

@@ -131,6 +131,7 @@ export const sets = {
   "member destroy+receive on the set"(world) {
     const { server, port, set } = filled(world);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [receive(server, set)] },
         { pid: 3, program: [trap(server, "mach_port_destroy", port.name)] },

@@ -20,6 +20,7 @@ export const tasks = {
     const { server, client, to } = bystander(world);
     const message = world.message(client, 2, { to });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(client, message)] },
         { pid: 3, program: [kernelTrap("task_terminate", server.handle)] },
@@ -35,6 +36,7 @@ export const tasks = {
     world.warm(killer, 3);
     const port = world.port(server);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [receive(server, port.name)] },
         { pid: 3, program: [kernelTrap("task_terminate", server.handle)] },
