@@ -41,6 +41,7 @@ export class Deaths {
     if (!fresh) return;
     this.victim = victim;
     counts.crashStates++;
+    if ((counts.crashStates & 15) === 0) options.onTick?.(counts);
     path.push(`crash ${index}`);
     const hash = machine.saveHash();
     const saved = explorer.actors.map((actor) => actor.save());
