@@ -52,7 +52,7 @@ function standing({ machine, plan, dead, faulted }) {
     const { status } = machine.coroutines[pid];
     if (status === ASLEEP) {
       asleep++;
-      refuse(answered(machine, pid), `processor ${pid} sleeps though its wait is over`);
+      refuse(answered(machine, pid, 0), `processor ${pid} sleeps though its wait is over`);
       refuse(machine.naps(machine.coroutines[pid]), `processor ${pid} naps for ever`);
     }
     const state = machine.u32(recordOf(pid));
@@ -71,12 +71,12 @@ function standing({ machine, plan, dead, faulted }) {
   refuse(site !== 0, `kernel_check finds 0x${site.toString(16)}`);
 }
 
-/** Whether a waiter of the processor is done and committed. */
-function answered(machine, pid) {
+/** Whether a waiter of the processor, of the kind, is done and committed. */
+function answered(machine, pid, kind) {
   for (let at = firstOf(machine, layout.ZONE_WAITER), n = 0; at !== 0 && n < 12; at += 64, n++) {
     const word = at >>> 2;
     if (machine.words[word] !== 0x10000 || machine.words[word + layout.Waiter_w_pid / 4] !== pid) continue;
-    if (machine.words[word + layout.Waiter_w_kind / 4] & layout.WAITER_ASYNC) continue;
+    if ((machine.words[word + layout.Waiter_w_kind / 4] & layout.WAITER_ASYNC) !== kind) continue;
     if (machine.words[word + layout.Waiter_w_state / 4] !== layout.WAITER_LINKED) return true;
   }
   return false;
@@ -102,6 +102,7 @@ function completed({ machine, plan, dead }) {
       if (kmsg !== 0) got.push({ id, seqno, by: pid });
       else if (code === codes.MACH_IPC_RETRY) got.push(...again(machine, pid, task, name));
     }
+    refuse(answered(machine, pid, layout.WAITER_ASYNC), `processor ${pid} never hears of a completion`);
   }
   return got;
 }
@@ -132,7 +133,7 @@ function messages({ machine, world, plan, dead, faulted }, got) {
     results.forEach((result, at) => {
       if (program[at]?.receives && received(result)) got.push({ id: idOf(result), seqno: seqnoOf(result), by: pid });
     });
-    if (dead.has(pid) || faulted.has(pid))
+    if (dead.has(pid) || faulted.has(pid) || pid === plan.condemned)
       uncertain += plan.actors.find((actor) => actor.pid === pid).program.filter((op) => op.receives).length;
   }
   const queued = [];

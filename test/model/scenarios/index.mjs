@@ -24,14 +24,16 @@ const HEAVY = [
   "condemn+receive",
 ];
 
-/** Three actors: searched when there are hours, with one more preemption each round, and on random ways. */
+/** Three actors, or four operations: searched when there are hours, with one more preemption each round, and on random ways. */
 const LONG = [
+  "2 sends+2 receives",
   "2 senders+receiver",
   "send+receive+destroy",
   "call+answer+destroy",
   "2 receivers on a set+send",
   "set insert+send+receive",
   "task end+send+receive",
+  "condemn+send+receive",
 ];
 
 /** What is searched, and how far. `long`: the seconds do not count. `round`: how often all was searched before. */
