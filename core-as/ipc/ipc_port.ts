@@ -9,7 +9,7 @@
 // (imq_has_sends). ip_sorights = entries, messages and armed requests that hold a send-once right.
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
-import { journal_commit, journal_set } from "../kern/journal";
+import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import { lock_acquire, lock_forget, lock_open, LOCK_PORT, lock_release } from "../kern/lock";
 import { kassert } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
@@ -199,7 +199,7 @@ export function ipc_port_alloc(): IpcPort | null {
 
 /** Makes a port of this processor's hand part of the structure. Conditions: in a transaction. */
 export function ipc_port_adopt(port: IpcPort): void {
-  journal_set(changetype<usize>(port), OWNER_LIVE);
+  journal_set_hint(changetype<usize>(port), OWNER_LIVE);
 }
 
 /** Locks the port and settles what a dead owner left. Conditions: rank 4. */

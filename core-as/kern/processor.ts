@@ -164,7 +164,10 @@ export function processor_must_leave(): bool {
 export function processor_acknowledge(): void {
   if (word_load(processor + offsetof<Processor>("p_stop")) == 0) return;
   // [S3] Publishes that no store of this agent follows.
-  word_cas(processor + offsetof<Processor>("p_state"), PROCESSOR_KERNEL, PROCESSOR_DEAD);
+  const state_at = processor + offsetof<Processor>("p_state");
+  word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);
+  // In its own recovery: others need not wait for the end of its thread to undo what it left.
+  word_cas(state_at, PROCESSOR_RECOVERING | (my_pid() << 8) | (PROCESSOR_FAULTED << 16), PROCESSOR_DEAD);
   unreachable();
 }
 

@@ -1,7 +1,7 @@
 // The mach_port_* traps: find the task, find the space that the target names, call one room. `handle` is the calling task, `target`
 // the name of a task port in its space; acting on another task goes through that task's port.
 
-import { journal_abort, journal_commit, journal_set } from "../kern/journal";
+import { journal_abort, journal_commit, journal_set_hint } from "../kern/journal";
 import { out_set } from "../kern/processor";
 import { OWNER_LIVE, zone_free, ZONE_PORT, ZONE_PSET } from "../kern/zone";
 import {
@@ -115,7 +115,7 @@ function allocate_port(space: IpcSpace, name: u32): u32 {
 function allocate_set(space: IpcSpace, name: u32): u32 {
   const pset = ipc_pset_alloc();
   if (!pset) return KERN_RESOURCE_SHORTAGE;
-  journal_set(changetype<usize>(pset), OWNER_LIVE);
+  journal_set_hint(changetype<usize>(pset), OWNER_LIVE);
   pset.io_receiver = <u32>changetype<usize>(space);
   const kr = place(space, name, MACH_PORT_TYPE_PORT_SET, 0, <u32>changetype<usize>(pset));
   if (kr != KERN_SUCCESS) zone_free(ZONE_PSET, changetype<usize>(pset));

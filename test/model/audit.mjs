@@ -56,7 +56,7 @@ function standing({ machine, plan, dead, faulted }) {
     const { status } = machine.coroutines[pid];
     if (status === ASLEEP) {
       asleep++;
-      refuse(answered(machine, pid), `processor ${pid} sleeps though its wait is over`);
+      refuse(answered(machine, pid, 0), `processor ${pid} sleeps though its wait is over`);
       refuse(machine.naps(machine.coroutines[pid]), `processor ${pid} naps for ever`);
     }
     const state = machine.u32(recordOf(pid));
@@ -75,12 +75,12 @@ function standing({ machine, plan, dead, faulted }) {
   refuse(site !== 0, `kernel_check finds 0x${site.toString(16)}`);
 }
 
-/** Whether a waiter of the processor is done and committed. */
-function answered(machine, pid) {
+/** Whether a waiter of the processor, of the kind, is done and committed. */
+function answered(machine, pid, kind) {
   for (let at = firstOf(machine, layout.ZONE_WAITER), n = 0; at !== 0 && n < 12; at += 64, n++) {
     const word = at >>> 2;
     if (machine.words[word] !== 0x10000 || machine.words[word + layout.Waiter_w_pid / 4] !== pid) continue;
-    if (machine.words[word + layout.Waiter_w_kind / 4] & layout.WAITER_ASYNC) continue;
+    if ((machine.words[word + layout.Waiter_w_kind / 4] & layout.WAITER_ASYNC) !== kind) continue;
     if (machine.words[word + layout.Waiter_w_state / 4] !== layout.WAITER_LINKED) return true;
   }
   return false;
@@ -106,6 +106,7 @@ function completed({ machine, plan, dead }) {
       if (kmsg !== 0) got.push({ id, seqno, by: pid });
       else if (code === codes.MACH_IPC_RETRY) got.push(...again(machine, pid, task, name));
     }
+    refuse(answered(machine, pid, layout.WAITER_ASYNC), `processor ${pid} never hears of a completion`);
   }
   return got;
 }
@@ -166,6 +167,9 @@ function messages({ machine, world, plan, dead, lost }, got) {
     seen.set(each.id, each);
   }
   let missing = 0;
+  // What a condemned processor had when it ended, it took along.
+  const condemned = plan.actors.find(({ pid }) => pid === plan.condemned);
+  let spared = condemned?.program.filter((operation) => operation.receives).length ?? 0;
   for (const message of world.messages) {
     const coroutine = machine.coroutines[message.sender];
     const at = coroutine.program.findIndex((operation) => operation.sends === message);
@@ -177,7 +181,8 @@ function messages({ machine, world, plan, dead, lost }, got) {
     const sent = message.sent || code === 0 || pending || (code !== undefined && received(code));
     if (!sent || seen.has(message.id)) continue;
     missing++;
-    refuse(closed === 0 && !lost.has(message.id), `message ${message.id} is lost`);
+    if (closed !== 0 || lost.has(message.id)) continue;
+    refuse(spared-- === 0, `message ${message.id} is lost`);
   }
   return { got, queued, missing, closed };
 }

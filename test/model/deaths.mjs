@@ -45,6 +45,7 @@ export class Deaths {
     if (!fresh) return;
     this.victim = victim;
     counts.crashStates++;
+    if ((counts.crashStates & 15) === 0) options.onTick?.(counts);
     path.push(`crash ${index} of ${victim.pid}`);
     this.lost = new Set(inHand(machine, victim.pid));
     const hash = machine.saveHash();

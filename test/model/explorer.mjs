@@ -14,6 +14,9 @@ import { Deaths } from "./deaths.mjs";
 import { Table } from "./table.mjs";
 import { census, World } from "./world.mjs";
 
+// Kinds of verbs.
+const LOAD = 0;
+const RMW = 2;
 const HEADER_PANIC = 64 + layout.Header_h_panic;
 
 export class Explorer {
@@ -170,12 +173,14 @@ export class Explorer {
     const { mark } = machine;
     const verb = coroutine.status === STOPPED ? coroutine.address : 0;
     const { kind } = coroutine;
+    const word = machine.u32(verb);
     path.push(late ? -coroutine.pid : coroutine.pid);
     machine.step(coroutine, late);
     counts.transitions++;
     this.sound(coroutine);
     const accesses = machine.accesses(mark, verb);
-    this.#races(coroutine, accesses, verb, kind);
+    const failed = kind === RMW && machine.u32(verb) === word; // it was a load
+    this.#races(coroutine, accesses, verb, failed ? LOAD : kind);
     coroutine.accesses = accesses;
     machine.walk(mark, (index) => {
       if (crashes(index, coroutine)) this.deaths.at(coroutine, index);

@@ -13,11 +13,15 @@ import { Explorer, Violation } from "./explorer.mjs";
 import { replay } from "./replay.mjs";
 import { plans, scenarios } from "./scenarios/index.mjs";
 
+const COLUMNS = ["states", "transitions", "ends", "crashStates", "recoveries", "secondCrashes", "seconds"];
 const KERNEL = new URL("../../build/kernel.model.wasm", import.meta.url);
 const FAILURES = new URL("../../build/model/", import.meta.url);
 
+/** Ends a search whose time is over. */
+class TimeOver extends Error {}
+
 /** One search. Returns: the row of the table. */
-function search(wasm, { name, crashes, bound, second, mutant }, onTick) {
+function search(wasm, { name, crashes, bound, second, seed, ways, mutant, until = Infinity }, onTick) {
   const start = performance.now();
   const explorer = new Explorer({
     wasm,
@@ -25,22 +29,31 @@ function search(wasm, { name, crashes, bound, second, mutant }, onTick) {
     crashes,
     bound: bound ?? Infinity,
     second,
+    seed,
     mutant,
-    onTick,
+    onTick(counts) {
+      if (Date.now() > until) throw new TimeOver();
+      onTick?.(counts);
+    },
   });
   let violation;
+  let whole = true;
   try {
-    explorer.explore();
+    if (ways === undefined) explorer.explore();
+    else explorer.wander(ways);
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    violation = error.message;
+    if (error instanceof TimeOver) whole = false;
+    else if (error instanceof Violation) violation = error.message;
+    else throw error;
   }
   const seconds = Math.round(performance.now() - start) / 1000;
   return {
     name,
-    bound: bound ?? null,
+    search: ways !== undefined ? "random" : bound === undefined ? "exhaustive" : `bound ${bound}`,
+    whole,
     crashes,
     second,
+    seed,
     ...explorer.counts,
     seconds,
     violation,
@@ -51,7 +64,7 @@ function search(wasm, { name, crashes, bound, second, mutant }, onTick) {
 /** A violation with as few preemptions as it takes. */
 function shrunk(wasm, plan, row) {
   for (let bound = 0; bound < Math.min(4, plan.bound ?? 4); bound++) {
-    const smaller = search(wasm, { ...plan, bound });
+    const smaller = search(wasm, { ...plan, bound, ways: undefined });
     if (smaller.violation !== undefined)
       return { ...row, violation: smaller.violation, path: smaller.path, preemptions: bound };
   }
@@ -60,7 +73,12 @@ function shrunk(wasm, plan, row) {
 
 function work() {
   parentPort.on("message", (plan) => {
-    const row = search(workerData.wasm, plan, (counts) => parentPort.postMessage({ tick: plan.name, counts }));
+    let told = 0;
+    const row = search(workerData.wasm, plan, (counts) => {
+      if (Date.now() < told + 500) return;
+      told = Date.now();
+      parentPort.postMessage({ tick: plan.name, counts });
+    });
     parentPort.postMessage({ row: row.violation === undefined ? row : shrunk(workerData.wasm, plan, row) });
   });
 }
@@ -83,9 +101,15 @@ async function main() {
   }
   const hours = Number(values.hours ?? 0);
   if (!(hours >= 0)) throw new Error("--hours takes a number");
-  const todo = plans(hours > 0).filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  for (const plan of todo) plan.mutant = Number(values.mutant ?? 0);
-  const rows = await all(wasm, todo);
+  const end = Date.now() + hours * 3600000;
+  const rows = [];
+  for (let round = 0; round === 0 || Date.now() < end; round++) {
+    const todo = plans(hours > 0, round).filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+    const shared = { seed: Number(values.seed ?? 1) + round, mutant: Number(values.mutant ?? 0) };
+    for (const plan of todo) Object.assign(plan, shared, hours > 0 && { until: end });
+    for (const row of await all(wasm, todo)) sum(rows, row);
+    if (hours === 0 || rows.some((row) => row.violation !== undefined)) break;
+  }
   const failed = rows.filter((row) => row.violation !== undefined);
   table(rows);
   for (const row of failed) save(row, values.mutant);
@@ -93,9 +117,18 @@ async function main() {
   return failed.length === 0 ? 0 : 1;
 }
 
+/** Adds a round's row to that of the rounds before. */
+function sum(rows, row) {
+  const before = rows.find(({ name, search: how }) => name === row.name && how === row.search);
+  if (before === undefined) return void rows.push({ ...row, rounds: 1 });
+  for (const key of ["schedules", ...COLUMNS]) before[key] += row[key];
+  Object.assign(before, { violation: row.violation, path: row.path, seed: row.seed, whole: before.whole && row.whole });
+  before.rounds++;
+}
+
 /** Runs the searches on as many threads as there are cores, the longest first. */
 function all(wasm, todo) {
-  const rows = new Map();
+  const rows = [];
   const queue = [...todo];
   const workers = Math.min(availableParallelism(), queue.length);
   return new Promise((resolve, reject) => {
@@ -104,7 +137,7 @@ function all(wasm, todo) {
       const plan = queue.shift();
       if (plan !== undefined) return worker.postMessage(plan);
       worker.terminate();
-      if (--running === 0) resolve(todo.map((each) => rows.get(each.name)));
+      if (--running === 0) resolve(rows);
     };
     for (let index = 0; index < workers; index++) {
       const worker = new Worker(new URL(import.meta.url), {
@@ -115,7 +148,7 @@ function all(wasm, todo) {
       worker.on("error", reject);
       worker.on("message", ({ tick, counts, row }) => {
         if (tick !== undefined) return progress(tick, counts);
-        rows.set(row.name, row);
+        rows.push(row);
         next(worker);
       });
       next(worker);
@@ -130,25 +163,24 @@ function progress(name, counts) {
 
 function table(rows) {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  const columns = ["states", "transitions", "ends", "crashStates", "recoveries", "secondCrashes", "seconds"];
   const line = (cells) =>
-    `${cells[0].padEnd(34)}${cells
+    `${cells[0].padEnd(52)}${cells
       .slice(1)
-      .map((cell) => String(cell).padStart(15))
+      .map((cell) => String(cell).padStart(14))
       .join("")}`;
-  console.log(line(["scenario", "search", ...columns]));
+  console.log(line(["scenario", "search", ...COLUMNS]));
   for (const row of rows) {
-    const how = row.bound === null ? "exhaustive" : `bound ${row.bound}`;
-    console.log(line([row.name, how, ...columns.map((column) => row[column])]));
+    const how = row.whole ? row.search : `${row.search}, cut`;
+    console.log(line([row.name, how, ...COLUMNS.map((column) => row[column])]));
   }
 }
 
-function save({ name, violation, path, preemptions, second }, mutant) {
+function save({ name, violation, path, preemptions, second, seed }, mutant) {
   mkdirSync(FAILURES, { recursive: true });
   const file = new URL(`${name.replaceAll(/\W+/g, "-")}.json`, FAILURES);
   writeFileSync(
     file,
-    `${JSON.stringify({ name, violation, preemptions, second, mutant: Number(mutant ?? 0), path })}\n`,
+    `${JSON.stringify({ name, violation, preemptions, second, seed, mutant: Number(mutant ?? 0), path })}\n`,
   );
   console.log(`${name}: ${violation}\n  npm run model -- --replay build/model/${file.pathname.split("/").at(-1)}`);
 }

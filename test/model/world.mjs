@@ -252,7 +252,7 @@ const ZONE_FRAME = 2;
 const HAND_FRAME = 1;
 /** A port's inbox: its newest message, with flags in the low bits. */
 const INBOX = 8;
-const INBOX_FLAGS = 7;
+const INBOX_FLAGS = 63;
 const FRAME_TABLE = layout.PROCESSORS + PROCESSORS * layout.PROCESSOR_SIZE;
 /** Elements of a slab in the model build. */
 const SLAB_ELEMENTS = 12;

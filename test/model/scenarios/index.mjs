@@ -1,28 +1,49 @@
 // The scenarios: what is set up, who does what at the same time, and what must be true at the end beyond the general account
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
+import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
 import { tasks } from "./tasks.mjs";
 
-export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks };
+export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory };
 
-/** Three actors: searched when there are hours, with one more preemption each round. */
+/** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
+const BOUNDS = { "run+run": 2 };
+
+/** The longest, which begin first. */
+const HEAVY = [
+  "slab+slab",
+  "call+answer",
+  "task end+receive",
+  "task end+send",
+  "send to a full queue+destroy",
+  "condemn+send",
+  "condemn+receive",
+];
+
+/** Three actors, or four operations: searched when there are hours, with one more preemption each round, and on random ways. */
 const LONG = [
+  "2 sends+2 receives",
   "2 senders+receiver",
   "send+receive+destroy",
   "call+answer+destroy",
   "2 receivers on a set+send",
   "set insert+send+receive",
   "task end+send+receive",
+  "condemn+send+receive",
 ];
 
 /** What is searched, and how far. `long`: the seconds do not count. `round`: how often all was searched before. */
 export function plans(long, round = 0) {
   const pairs = Object.keys(scenarios).filter((name) => !LONG.includes(name));
-  const all = pairs.map((name) => ({ name, crashes: true, second: long ? 1 : 256 }));
-  if (long) all.push(...LONG.map((name) => ({ name, crashes: true, second: 64, bound: 1 + round, long: true })));
-  return all;
+  const weight = (name) => (HEAVY.includes(name) ? HEAVY.indexOf(name) : HEAVY.length);
+  pairs.sort((a, b) => weight(a) - weight(b));
+  const all = pairs.map((name) => ({ name, crashes: true, bound: BOUNDS[name], second: long ? 1 : 1024 }));
+  if (!long) return all;
+  const triples = LONG.map((name) => ({ name, crashes: true, second: 64, long }));
+  const walks = triples.map((plan) => ({ ...plan, ways: 2000 }));
+  return [...triples.map((plan) => ({ ...plan, bound: 1 + round })), ...walks, ...all];
 }

@@ -84,6 +84,52 @@ export const queue = {
     };
   },
 
+  /** Two threads receive, two messages are there. */
+  "receive+receive of 2"(world) {
+    const server = world.task(2, 3, 4);
+    const port = world.port(server);
+    world.right(port);
+    const messages = [4, 4].map((pid) => world.message(server, pid, { to: port.name }));
+    for (const message of messages) world.sendNow(server, 4, message);
+    return {
+      actors: [
+        { pid: 2, program: [receive(server, port.name)] },
+        { pid: 3, program: [receive(server, port.name)] },
+      ],
+      sleeps: 0,
+      check: (end) => inOrder(end, ...messages),
+    };
+  },
+
+  /** Two messages through a queue of one: each side may have to wait for the other. */
+  "2 sends+2 receives"(world) {
+    const { server, client, port, to } = pair(world, 1);
+    const messages = [2, 2].map((pid) => world.message(client, pid, { to }));
+    return {
+      actors: [
+        { pid: 2, program: messages.map((message) => send(client, message)) },
+        { pid: 3, program: messages.map(() => receive(server, port.name)) },
+      ],
+      sleeps: 0,
+      check: (end) => inOrder(end, ...messages),
+    };
+  },
+
+  /** A higher limit lets the blocked sender in. */
+  "send to a full queue+higher limit"(world) {
+    const { server, client, port, to, first } = full(world);
+    const message = world.message(client, 2, { to });
+    const limits = [port.name, codes.MACH_PORT_LIMITS_INFO, 2, 1];
+    return {
+      actors: [
+        { pid: 2, program: [send(client, message)] },
+        { pid: 3, program: [trap(server, "mach_port_set_attributes", ...limits)] },
+      ],
+      sleeps: 0,
+      check: (end) => inOrder(end, first, message),
+    };
+  },
+
   "send+destroy"(world) {
     const { server, client, port, to } = pair(world);
     const message = world.message(client, 2, { to });

@@ -2,7 +2,7 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer } from "../checks.mjs";
-import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync } from "../world.mjs";
+import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { pair } from "./queue.mjs";
 
 /** A server on 4 and its client on 2; 3 runs a task that has nothing to do with them. */
@@ -93,6 +93,21 @@ export const tasks = {
     };
   },
 
+  /** An event loop waits on a port that ends. */
+  "event loop+destroy"(world) {
+    const server = world.task(2, 3, 4);
+    world.warm(server, 2);
+    world.warm(server, 3);
+    const port = world.port(server);
+    return {
+      actors: [
+        { pid: 2, program: [trap(server, "mach_port_destroy", port.name)] },
+        { pid: 3, program: [receiveAsync(server, port.name), drain()] },
+      ],
+      loops: [world.loop(server, 3, port.name)],
+    };
+  },
+
   "event loop cancels+send"(world) {
     const { server, client, port, to } = pair(world);
     const loop = world.loop(server, 3, port.name);
@@ -120,6 +135,27 @@ export const tasks = {
         { pid: 3, program: [receive(server, port.name)] },
       ],
       loops: [loop],
+      sleeps: 0,
+    };
+  },
+
+  /** A message on its way to a waiting receiver that is condemned goes back to the queue. */
+  "condemn+send+receive"(world) {
+    const server = world.task(2, 4);
+    const client = world.task(4);
+    const killer = world.task(3);
+    world.warm(server, 2);
+    world.warm(killer, 3);
+    world.warm(client, 4);
+    const port = world.port(server);
+    const message = world.message(client, 4, { to: world.right(port, client) });
+    return {
+      actors: [
+        { pid: 2, program: [receive(server, port.name)] },
+        { pid: 3, program: [kernelTrap("processor_condemn", 2, 1)] },
+        { pid: 4, program: [send(client, message)] },
+      ],
+      condemned: 2,
       sleeps: 0,
     };
   },
