@@ -302,7 +302,7 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
       const owner = word_load(at);
       if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
       const kmsg = kmsg_at(at);
-      if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST;
+      kmsg.ikm_types &= kmsg.ikm_remote == 0 ? ~(IKM_POST | IKM_KEEP) : ~IKM_KEEP;
       ipc_kmsg_destroy(kmsg);
     }
   }

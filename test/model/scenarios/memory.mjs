@@ -1,7 +1,7 @@
 // Memory: slabs, runs of frames and the names of a space, taken by two at once.
 
 import * as codes from "../../../dist/abi/codes.gen.js";
-import { refuse } from "../audit.mjs";
+import { refuse } from "../violation.mjs";
 import { certain } from "../checks.mjs";
 import { kernelTrap, trap } from "../world.mjs";
 

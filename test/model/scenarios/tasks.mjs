@@ -100,6 +100,7 @@ export const tasks = {
     world.warm(server, 3);
     const port = world.port(server);
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [trap(server, "mach_port_destroy", port.name)] },
         { pid: 3, program: [receiveAsync(server, port.name), drain()] },
