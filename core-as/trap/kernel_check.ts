@@ -13,7 +13,7 @@ import {
   MACH_PORT_TYPE_SEND_ONCE,
   name_make,
 } from "../abi/port";
-import { entry_at, ie_gen, ie_type, IpcEntry } from "../ipc/ipc_entry";
+import { entry_at, ie_gen, IE_LISTED, ie_type, IpcEntry } from "../ipc/ipc_entry";
 import { ipc_hash_lookup } from "../ipc/ipc_hash";
 import { kmsg_at } from "../ipc/ipc_kmsg";
 import { IMQ_BLOCKED, IMQ_CLOSED, imq_flags, imq_inbox_head, IMQ_KICK, imq_msgcount } from "../ipc/ipc_inbox";
@@ -62,6 +62,7 @@ function port_check(port: IpcPort): u32 {
   const senders = load<u32>(ip_senders_at(port));
   if (receivers != 0 && (queued != 0 || (flags & IMQ_KICK) == 0)) return 0x4014;
   if (senders != 0 && (flags & IMQ_BLOCKED) == 0) return 0x4015;
+  if (!list_whole(ip_receivers_at(port)) || !list_whole(ip_senders_at(port))) return 0x401c;
   for (let at = senders; at != 0; at = waiter_at(at).w_link) {
     const waiter = waiter_at(at);
     if (waiter.w_state != WAITER_LINKED || (waiter.w_kind & WAITER_SEND) == 0) return 0x4016;
@@ -76,6 +77,16 @@ function port_check(port: IpcPort): u32 {
   let requests: u32 = 0;
   for (let at = port.ip_requests; at != 0; at = request_at(at).rq_next) requests++;
   return requests == port.ip_request_count ? 0 : 0x401b;
+}
+
+/** Whether all waiters of a list wait, and its tail is the last of them. */
+function list_whole(head_at: usize): bool {
+  let last: u32 = 0;
+  for (let at = load<u32>(head_at); at != 0; at = waiter_at(at).w_link) {
+    if (waiter_at(at).w_state != WAITER_LINKED || waiter_at(at).z_owner != OWNER_LIVE) return false;
+    last = at;
+  }
+  return load<u32>(head_at, 4) == last;
 }
 
 /** Messages in the queue, or 0xffffffff: an owner is wrong. */
@@ -96,6 +107,7 @@ function queue_length(port: IpcPort): u32 {
 function pset_check(pset: IpcPset): u32 {
   if (pset.io_lock != 0) return 0x4021;
   if (load<u32>(ips_waiters_at(pset)) != 0 && pset.ips_ready != 0) return 0x4022;
+  if (!list_whole(ips_waiters_at(pset))) return 0x4027;
   let ready: u32 = 0;
   let last: u32 = 0;
   for (let at = pset.ips_ready; at != 0; at = link_at(at).l_ready_next) {
@@ -123,7 +135,32 @@ function space_check(space: IpcSpace): u32 {
     if (ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) ports++;
     entries++;
   }
-  return entries == space.is_entries && ports == space.is_ports ? 0 : 0x4032;
+  if (entries != space.is_entries || ports != space.is_ports) return 0x4032;
+  return free_list_whole(space) && hash_whole(space) ? 0 : 0x4039;
+}
+
+/** Whether the free list has every slot that says so, once, and ends where the space says. */
+function free_list_whole(space: IpcSpace): bool {
+  let listed: u32 = 0;
+  for (let index: u32 = 1; index < space.is_cursor; index++) {
+    if (entry_at(is_entry(space, index)).ie_bits & IE_LISTED) listed++;
+  }
+  let last: u32 = 0;
+  for (let at = space.is_free; at != 0; at = entry_at(is_entry(space, at)).ie_next) {
+    if ((entry_at(is_entry(space, at)).ie_bits & IE_LISTED) == 0) return false;
+    if (at < space.is_cursor) listed--;
+    last = at;
+  }
+  return listed == 0 && last == space.is_free_last;
+}
+
+/** Whether the reverse hash counts the slots that are in use. */
+function hash_whole(space: IpcSpace): bool {
+  let used: u32 = 0;
+  for (let slot: u32 = 0; slot < space.is_hash_slots; slot++) {
+    if (load<u32>(<usize>space.is_hash + slot * 4) != 0) used++;
+  }
+  return used == space.is_hash_used;
 }
 
 function entry_check(space: IpcSpace, entry: IpcEntry, name: u32): u32 {

@@ -53,5 +53,9 @@ parentPort.on("message", (task) => {
   const start = performance.now();
   const found = search(model, task);
   const seconds = (performance.now() - start) / 1000;
-  parentPort.postMessage({ found, seconds, places: task.mutant === 0 ? reached({ ...task, races: false }) : [] });
+  parentPort.postMessage({
+    found,
+    seconds,
+    places: task.mutant === 0 && !task.bare ? reached({ ...task, races: false }) : [],
+  });
 });
