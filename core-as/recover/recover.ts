@@ -302,7 +302,8 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
       const owner = word_load(at);
       if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
       const kmsg = kmsg_at(at);
-      kmsg.ikm_types &= kmsg.ikm_remote == 0 ? ~(IKM_POST | IKM_KEEP) : ~IKM_KEEP;
+      kmsg.ikm_types &= ~IKM_KEEP; // set by ipc_kmsg_clean: there is no hand to go back to
+      if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST;
       ipc_kmsg_destroy(kmsg);
     }
   }

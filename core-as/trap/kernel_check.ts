@@ -13,7 +13,7 @@ import {
   MACH_PORT_TYPE_SEND_ONCE,
   name_make,
 } from "../abi/port";
-import { entry_at, ie_gen, ie_type, IpcEntry } from "../ipc/ipc_entry";
+import { entry_at, ie_gen, IE_LISTED, ie_type, IpcEntry } from "../ipc/ipc_entry";
 import { ipc_hash_lookup } from "../ipc/ipc_hash";
 import { kmsg_at } from "../ipc/ipc_kmsg";
 import { IMQ_BLOCKED, IMQ_CLOSED, imq_flags, imq_inbox_head, IMQ_KICK, imq_msgcount } from "../ipc/ipc_inbox";
@@ -62,11 +62,9 @@ function port_check(port: IpcPort): u32 {
   const senders = load<u32>(ip_senders_at(port));
   if (receivers != 0 && (queued != 0 || (flags & IMQ_KICK) == 0)) return 0x4014;
   if (senders != 0 && (flags & IMQ_BLOCKED) == 0) return 0x4015;
-  if (
-    !waiters_wait(receivers, changetype<usize>(port), 0) ||
-    !waiters_wait(senders, changetype<usize>(port), WAITER_SEND)
-  )
-    return 0x4016;
+  const at_port = changetype<usize>(port);
+  if (!waiters_wait(ip_receivers_at(port), at_port, 0)) return 0x4016;
+  if (!waiters_wait(ip_senders_at(port), at_port, WAITER_SEND)) return 0x401c;
   for (let at = senders; at != 0; at = waiter_at(at).w_link) {
     if (kmsg_at(waiter_at(at).w_kmsg).z_owner != OWNER_WAITING) return 0x4017;
   }
@@ -81,14 +79,16 @@ function port_check(port: IpcPort): u32 {
   return requests == port.ip_request_count ? 0 : 0x401b;
 }
 
-/** Whether all on the list are waiters of the object, of that kind, and not answered yet. */
-function waiters_wait(first: u32, object: usize, kind: u32): bool {
-  for (let at = first; at != 0; at = waiter_at(at).w_link) {
+/** Whether all on the list are waiters of the object, of that kind, not answered yet, and the tail is the last of them. */
+function waiters_wait(head_at: usize, object: usize, kind: u32): bool {
+  let last: u32 = 0;
+  for (let at = load<u32>(head_at); at != 0; at = waiter_at(at).w_link) {
     const waiter = waiter_at(at);
     if (waiter.z_owner != OWNER_LIVE || waiter.w_state != WAITER_LINKED) return false;
     if (waiter.w_object != object || (waiter.w_kind & WAITER_SEND) != kind) return false;
+    last = at;
   }
-  return true;
+  return load<u32>(head_at, 4) == last;
 }
 
 /** Messages in the queue, or 0xffffffff: an owner is wrong. */
@@ -109,7 +109,7 @@ function queue_length(port: IpcPort): u32 {
 function pset_check(pset: IpcPset): u32 {
   if (pset.io_lock != 0) return 0x4021;
   if (load<u32>(ips_waiters_at(pset)) != 0 && pset.ips_ready != 0) return 0x4022;
-  if (!waiters_wait(load<u32>(ips_waiters_at(pset)), changetype<usize>(pset), 0)) return 0x4027;
+  if (!waiters_wait(ips_waiters_at(pset), changetype<usize>(pset), 0)) return 0x4027;
   let ready: u32 = 0;
   let last: u32 = 0;
   for (let at = pset.ips_ready; at != 0; at = link_at(at).l_ready_next) {
@@ -137,7 +137,32 @@ function space_check(space: IpcSpace): u32 {
     if (ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) ports++;
     entries++;
   }
-  return entries == space.is_entries && ports == space.is_ports ? 0 : 0x4032;
+  if (entries != space.is_entries || ports != space.is_ports) return 0x4032;
+  return free_list_whole(space) && hash_whole(space) ? 0 : 0x4039;
+}
+
+/** Whether the free list has every slot that says so, once, and ends where the space says. */
+function free_list_whole(space: IpcSpace): bool {
+  let listed: u32 = 0;
+  for (let index: u32 = 1; index < space.is_cursor; index++) {
+    if (entry_at(is_entry(space, index)).ie_bits & IE_LISTED) listed++;
+  }
+  let last: u32 = 0;
+  for (let at = space.is_free; at != 0; at = entry_at(is_entry(space, at)).ie_next) {
+    if ((entry_at(is_entry(space, at)).ie_bits & IE_LISTED) == 0) return false;
+    if (at < space.is_cursor) listed--;
+    last = at;
+  }
+  return listed == 0 && last == space.is_free_last;
+}
+
+/** Whether the reverse hash counts the slots that are in use. */
+function hash_whole(space: IpcSpace): bool {
+  let used: u32 = 0;
+  for (let slot: u32 = 0; slot < space.is_hash_slots; slot++) {
+    if (load<u32>(<usize>space.is_hash + slot * 4) != 0) used++;
+  }
+  return used == space.is_hash_used;
 }
 
 function entry_check(space: IpcSpace, entry: IpcEntry, name: u32): u32 {

@@ -6,7 +6,8 @@ import * as layout from "../../dist/abi/layout.gen.js";
 import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
 import { recordOf } from "./memory.mjs";
 import { refuse } from "./violation.mjs";
-import { census, completions, forgotten, idOf, received, seqnoOf } from "./world.mjs";
+import { census, misplaced } from "./hands.mjs";
+import { completions, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
 /** Processors that bury. */
@@ -18,8 +19,8 @@ export function audit(run) {
   const { machine, world, plan } = run;
   standing(run);
   const account = messages(run, completed(run));
-  const hands = forgotten(machine); // once no inbox has messages: those carry their sender's number
-  refuse(hands.length !== 0, `in nobody's care: ${hands}`);
+  const wrong = misplaced(machine);
+  refuse(wrong !== undefined, wrong);
   plan.check?.({ ...run, ...account, result: (pid, at = 0) => machine.coroutines[pid].results[at] });
   for (const task of world.tasks) machine.trap(AUDITOR, "task_terminate", task.handle);
   run.quiesce();

@@ -5,7 +5,7 @@ import { refuse } from "./violation.mjs";
 import { DEAD, DONE, READY, restore } from "./coroutine.mjs";
 import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
-import { inHand } from "./world.mjs";
+import { inHand } from "./hands.mjs";
 import { Table } from "./table.mjs";
 
 const RECOVERER = 5;

@@ -12,7 +12,8 @@ import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { Deaths } from "./deaths.mjs";
 import { Table } from "./table.mjs";
-import { census, World } from "./world.mjs";
+import { census } from "./hands.mjs";
+import { World } from "./world.mjs";
 
 // Kinds of verbs.
 const LOAD = 0;

@@ -2,7 +2,6 @@
 
 import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
-import { PROCESSORS } from "./memory.mjs";
 import { recordOf } from "./memory.mjs";
 
 const NONE = 0;
@@ -243,92 +242,4 @@ export function trap(task, name, ...args) {
 /** A trap on the kernel. */
 export function kernelTrap(name, ...args) {
   return { call: () => [name, ...args] };
-}
-
-const FREE = 0;
-const MAGAZINE = 0x200;
-const HELD = 0x100;
-const ZONE_FRAME = 2;
-const HAND_FRAME = 1;
-/** A port's inbox: its newest message, with flags in the low bits. */
-const INBOX = 8;
-const INBOX_FLAGS = 63;
-const FRAME_TABLE = layout.PROCESSORS + PROCESSORS * layout.PROCESSOR_SIZE;
-/** Elements of a slab in the model build. */
-const SLAB_ELEMENTS = 12;
-
-/** Calls `visit(owner, kind)` for each frame, and `each(zone, address, owner)` for each element. */
-function walk(machine, visit, each) {
-  const last = Math.min(
-    machine.u32(layout.HEADER + layout.Header_h_pages) << 4,
-    machine.u32(layout.HEADER + layout.Header_h_frames_max),
-  );
-  for (let frame = 0; frame < last; frame++) {
-    const owner = machine.u32(FRAME_TABLE + frame * 4);
-    visit(owner, owner & 0xf);
-    if ((owner & 0xf) !== ZONE_FRAME) continue;
-    const zone = owner >>> 4;
-    const bytes = [128, 64, 256, 1280, 4352, 256, 64, 64, 64][zone];
-    for (let element = 0; element < SLAB_ELEMENTS; element++) {
-      const address = (frame << 12) + 64 + element * bytes;
-      each(zone, address, machine.u32(address));
-    }
-  }
-}
-
-/** Live elements of each zone, and frames that hold neither an element nor the tables; read straight from the memory. */
-export function census(machine) {
-  const frames = [0, 0, 0, 0, 0, 0, 0];
-  const used = new Array(9).fill(0);
-  walk(
-    machine,
-    (_, kind) => frames[kind]++,
-    (zone, _, owner) => {
-      if (owner !== FREE && (owner & 0xff00) !== MAGAZINE) used[zone]++;
-    },
-  );
-  return { used, hands: frames[1], spaces: frames[4], kmsgs: frames[5] };
-}
-
-/**
- * What is in a hand though nobody is at work: elements and frames that their owner has forgotten. A message in an inbox carries
- * its sender's number until somebody takes it from there.
- */
-export function forgotten(machine) {
-  const found = [];
-  const inboxes = new Set();
-  const elements = [];
-  walk(
-    machine,
-    (owner, kind) => {
-      if (kind === HAND_FRAME) found.push(`a frame of processor ${owner >>> 4}`);
-    },
-    (zone, address, owner) => {
-      if (owner > 0 && owner < HELD) elements.push({ zone, address, owner });
-      if (zone !== layout.ZONE_PORT || owner === FREE || (owner & 0xff00) === MAGAZINE) return;
-      for (
-        let at = machine.u32(address + INBOX) & ~INBOX_FLAGS;
-        at !== 0;
-        at = machine.u32(at + layout.IpcKmsg_ikm_next)
-      )
-        inboxes.add(at);
-    },
-  );
-  for (const { zone, address, owner } of elements) {
-    if (!inboxes.has(address)) found.push(`an element of zone ${zone} of processor ${owner}`);
-  }
-  return found;
-}
-
-/** Identifiers of the messages that are in a processor's hand, inside a trap or between two. */
-export function inHand(machine, pid) {
-  const found = [];
-  const add = (zone, address, owner) => {
-    const kmsg = zone >= layout.ZONE_KMSG_SMALL && zone <= layout.ZONE_KMSG_LARGE;
-    if (kmsg && (owner === pid || owner === (HELD | pid))) {
-      found.push(machine.u32(machine.u32(address + layout.IpcKmsg_ikm_bytes) + 20));
-    }
-  };
-  walk(machine, () => {}, add);
-  return found;
 }

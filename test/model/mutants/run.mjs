@@ -1,8 +1,9 @@
 // `npm run mutants`: is every piece of the protocol needed, and is it seen when it is missing? One at a time, each note, wake, kick,
 // owner, step of recovery is dropped, each publication made too early; the explorer's scenarios, and then the suites, must notice.
 //
-//   npm run mutants -- [--json FILE] [--only N[,N...]] [--class NAME] [--explorer]
+//   npm run mutants -- [--json FILE] [--again FILE] [--only N[,N...]] [--class NAME] [--stage N] [--explorer]
 //
+// `--again`: only those that survived in an earlier run's --json FILE. `--stage`: so many rounds, each searches further.
 // `--explorer`: no suites. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
 // of a mutant that is caught.
 
@@ -22,7 +23,7 @@ const TIMES = new URL("times.json", BUILD);
 const SLACK = { times: 6, seconds: 20 };
 /** How far: deaths on the ways without a preemption find most, in the scenarios that find most; what survives is searched further. */
 const STAGES = [
-  { bound: 0, second: 512, tries: 5 },
+  { bound: 0, second: 512, tries: 6 },
   { bound: 1, second: 64, tries: 8 },
   { bound: 2, second: 16, tries: 100 },
 ];
@@ -30,6 +31,7 @@ const STAGES = [
 const { values } = parseArgs({
   options: {
     json: { type: "string" },
+    again: { type: "string" },
     only: { type: "string" },
     class: { type: "string" },
     stage: { type: "string" },
@@ -45,6 +47,8 @@ class Searcher {
   }
 
   #begin() {
+    /** Scenarios that were seen to find nothing without a mutant, in this very thread. */
+    this.trusted = new Set();
     const worker = new Worker(new URL("search.mjs", import.meta.url), {
       workerData: this.modules,
       resourceLimits: { stackSizeMb: 64 },
@@ -118,6 +122,15 @@ async function measure(modules, mutants) {
   return { seconds, reach, racy };
 }
 
+/** A catch counts only if the same thread finds nothing in the same scenario without a mutant: the tests may be changed meanwhile. */
+async function trust(searcher, task) {
+  const key = `${task.scenario} ${task.bound}`;
+  if (searcher.trusted.has(key)) return;
+  const { found } = await searcher.search({ ...task, bare: true }, 600);
+  if (found !== undefined) throw new Error(`${task.scenario} fails without a mutant: ${found}`);
+  searcher.trusted.add(key);
+}
+
 /** Searches for each mutant, in the scenario first that caught most of its kind in the least time. */
 async function explore(modules, mutants, { seconds, reach, racy }, stage) {
   const caught = {};
@@ -144,6 +157,7 @@ async function explore(modules, mutants, { seconds, reach, racy }, stage) {
         if (answer.found !== undefined) tally.hits++;
       }
       if (answer.found === undefined) continue;
+      if (!answer.late && !answer.broke) await trust(searcher, { ...task, mutant: 0 });
       if (answer.broke || answer.late) mutant.late = `${scenario}: ${answer.found}`;
       if (answer.broke) continue;
       mutant.by = scenario;
@@ -203,9 +217,13 @@ await Promise.all([
   compile("model", "build/mutants/cover.wasm", ["MUTANT_COVER=1"]),
 ]);
 const modules = { model: module("model.wasm"), cover: module("cover.wasm") };
+const before = values.again && JSON.parse(readFileSync(values.again, "utf8")).filter(({ by }) => by === undefined);
 const only = values.only?.split(",").map(Number);
 const chosen = mutants.filter(
-  (each) => (only?.includes(each.number) ?? true) && (values.class === undefined || values.class === each.class),
+  (each) =>
+    (only?.includes(each.number) ?? true) &&
+    (before?.some((other) => same(each, other)) ?? true) &&
+    (values.class === undefined || values.class === each.class),
 );
 const reach = await measure(modules, mutants);
 writeFileSync(TIMES, JSON.stringify({ seconds: reach.seconds, reach: [...reach.reach], racy: [...reach.racy] }));

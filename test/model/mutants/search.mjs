@@ -2,7 +2,8 @@
 // mutants' places it reaches.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { AUDITOR, Violation } from "../audit.mjs";
+import { AUDITOR } from "../audit.mjs";
+import { Violation } from "../violation.mjs";
 import { Explorer } from "../explorer.mjs";
 import { scenarios } from "./scenarios.mjs";
 
@@ -53,5 +54,9 @@ parentPort.on("message", (task) => {
   const start = performance.now();
   const found = search(model, task);
   const seconds = (performance.now() - start) / 1000;
-  parentPort.postMessage({ found, seconds, places: task.mutant === 0 ? reached({ ...task, races: false }) : [] });
+  parentPort.postMessage({
+    found,
+    seconds,
+    places: task.mutant === 0 && !task.bare ? reached({ ...task, races: false }) : [],
+  });
 });

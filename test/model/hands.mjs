@@ -1,0 +1,107 @@
+// Where every element is: what is in a hand is in the hand of somebody inside the kernel; magazines hold what says so, counted.
+
+import * as layout from "../../dist/abi/layout.gen.js";
+import { PROCESSORS, recordOf } from "./memory.mjs";
+
+const MAGAZINES = layout.Processor_p_magazines;
+/** Bytes of an element of each zone, and elements of a slab, in the model build. */
+const BYTES = [128, 64, 256, 1280, 4352, 256, 64, 64, 64];
+const SLAB_ELEMENTS = 12;
+const FRAME_TABLE = layout.PROCESSORS + PROCESSORS * layout.PROCESSOR_SIZE;
+const HELD = 0x100;
+const MAGAZINE = 0x200;
+const WORK = 0x300;
+const LIVE = 0x10000;
+/** A port's inbox: its newest message, with flags in the low bits. */
+const INBOX = 8;
+const INBOX_FLAGS = 63;
+
+/** The owner words of all frames. */
+function* frames(machine) {
+  const { HEADER } = layout;
+  const last = Math.min(
+    machine.u32(HEADER + layout.Header_h_pages) << 4,
+    machine.u32(HEADER + layout.Header_h_frames_max),
+  );
+  for (let frame = 0; frame < last; frame++) yield machine.u32(FRAME_TABLE + frame * 4);
+}
+
+/** The owner words of all elements that are not free: [owner, zone, address]. */
+function* owned(machine) {
+  let frame = -1;
+  for (const kind of frames(machine)) {
+    frame++;
+    if ((kind & 0xf) !== 2) continue;
+    const bytes = BYTES[kind >>> 4];
+    for (let at = 64, n = 0; n < SLAB_ELEMENTS; at += bytes, n++) {
+      const owner = machine.u32((frame << 12) + at);
+      if (owner !== 0) yield [owner, kind >>> 4, (frame << 12) + at];
+    }
+  }
+}
+
+/** Live elements of each zone, and frames that hold neither an element nor the tables. */
+export function census(machine) {
+  const kinds = [0, 0, 0, 0, 0, 0, 0];
+  for (const owner of frames(machine)) kinds[owner & 0xf]++;
+  const used = new Array(BYTES.length).fill(0);
+  for (const [owner, zone] of owned(machine)) if ((owner & 0xff00) !== MAGAZINE) used[zone]++;
+  return { used, hands: kinds[1], spaces: kinds[4], kmsgs: kinds[5] };
+}
+
+/** Identifiers of the messages that are in a processor's hand, inside a trap or between two. */
+export function inHand(machine, pid) {
+  const found = [];
+  for (const [owner, zone, address] of owned(machine)) {
+    const kmsg = zone >= layout.ZONE_KMSG_SMALL && zone <= layout.ZONE_KMSG_LARGE;
+    if (!kmsg || (owner !== pid && owner !== (HELD | pid))) continue;
+    found.push(machine.u32(machine.u32(address + layout.IpcKmsg_ikm_bytes) + 20));
+  }
+  return found;
+}
+
+/** Messages that were published and not taken yet: they keep their sender's number. */
+function inInboxes(machine) {
+  const published = new Set();
+  for (const [owner, zone, address] of owned(machine)) {
+    if (zone !== layout.ZONE_PORT || (owner !== LIVE && (owner & 0xff00) !== WORK)) continue;
+    for (
+      let at = machine.u32(address + INBOX) & ~INBOX_FLAGS;
+      at !== 0;
+      at = machine.u32(at + layout.IpcKmsg_ikm_next)
+    ) {
+      published.add(at >>> 0);
+    }
+  }
+  return published;
+}
+
+/** Returns: what is wrong, or undefined. Conditions: nothing runs. */
+export function misplaced(machine) {
+  const spare = new Map();
+  const published = inInboxes(machine);
+  for (const [owner, zone, address] of owned(machine)) {
+    if (owner >= LIVE || published.has(address)) continue;
+    const pid = owner & 0xff;
+    const where = owner & 0xff00;
+    const state = machine.u32(recordOf(pid)) & 0xff;
+    const away = state === layout.PROCESSOR_USER || state === layout.PROCESSOR_FREE;
+    if (where === 0 && away) return `0x${address.toString(16)} is in the hand of ${pid}, who is in state ${state}`;
+    if (where !== 0 && state === layout.PROCESSOR_FREE) return `0x${address.toString(16)} is the dead ${pid}'s`;
+    if (where === MAGAZINE) spare.set(pid * 16 + zone, (spare.get(pid * 16 + zone) ?? 0) + 1);
+  }
+  for (let pid = 1; pid < PROCESSORS; pid++) {
+    const state = machine.u32(recordOf(pid)) & 0xff;
+    if (state !== layout.PROCESSOR_USER && state !== layout.PROCESSOR_FREE) continue;
+    for (let zone = 0; zone < BYTES.length; zone++) {
+      const head = recordOf(pid) + MAGAZINES + zone * 8;
+      const count = machine.u32(head + 4);
+      let length = 0;
+      for (let at = machine.u32(head); at !== 0 && length <= count; at = machine.u32(at + 4)) length++;
+      const says = spare.get(pid * 16 + zone) ?? 0;
+      if (length !== count || says !== count)
+        return `magazine ${zone} of ${pid}: ${length} elements, ${count} counted, ${says} say so`;
+    }
+  }
+  return undefined;
+}
