@@ -104,7 +104,7 @@ export class Kernel implements AsyncDisposable {
       ...kernelMemory,
       "mach-ipc": kernelMemory.version,
       kernelId: this.id,
-      reaper: this.#spawner.watcherThread,
+      watcher: this.#spawner.watcherThread,
       parent: this.task.handle,
     };
   }

@@ -1,4 +1,4 @@
-// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, a chaos run, each bench once. Arguments go
+// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, the explorer, a chaos run, each bench once. Arguments go
 // to vitest and leave out the rest: `npm test -- test/spec/names.spec.ts` builds and runs that file.
 
 import { node } from "./lib/run.mjs";
@@ -18,6 +18,7 @@ if (chosen.length > 0) {
   await must(vitest);
   await must(["test/pack/run.mjs"]);
   await must(["test/browser/run.mjs"]);
+  await must(["test/model/run.mjs"]); // every interleaving and every death of the scenarios
   await must(["test/chaos/run.mjs"]); // 300 workers killed at random
   await must(["bench/run.mjs", "--quick"]); // small parameters: no bench rots
 }

@@ -15,8 +15,8 @@ export interface KernelAttachment extends KernelMemory {
   /** Version of the package that made this. */
   readonly "mach-ipc": string;
   readonly kernelId: string;
-  /** Thread of the reaper, where threads can write to each other; 0 otherwise. */
-  readonly reaper: number;
+  /** Thread of the watcher, where threads can write to each other; 0 otherwise. */
+  readonly watcher: number;
   /** A task whose bootstrap port the new one inherits. */
   readonly parent: number;
 }

@@ -5,7 +5,7 @@ import {
   type KeepAlive,
   type Letter,
   type PortLike,
-  type ReaperAddress,
+  type WatcherAddress,
   type Watch,
   type WorkerEnd,
   type WorkerLike,
@@ -163,11 +163,11 @@ export function channel(): { mine: PortLike; theirs: PortLike } | undefined {
 /** Nothing to keep open. */
 export function keepOpen(_port: PortLike): void {}
 
-/** Takes the lock that this thread holds until it ends, and has the reaper watch it; resolves when it is held. */
-export function holdLife(_reaper: ReaperAddress, watch: Watch): Promise<void> {
+/** Takes the lock that this thread holds until it ends, and has the watcher watch it; resolves when it is held. */
+export function holdLife(_watcher: WatcherAddress, watch: Watch): Promise<void> {
   return new Promise((resolve, reject) => {
     const held = (): Promise<never> => {
-      tellReaper(watch);
+      tellWatcher(watch);
       resolve();
       return new Promise(() => {});
     };
@@ -181,8 +181,8 @@ function channelOf(lock: string): string {
   return lock.split("/").slice(0, 2).join("/");
 }
 
-/** Asks the reaper to watch this thread, until it answers: it may still be starting. */
-function tellReaper(watch: Watch): void {
+/** Asks the watcher to watch this thread, until it answers: it may still be starting. */
+function tellWatcher(watch: Watch): void {
   const channel = new BroadcastChannel(channelOf(watch.lock));
   const tell = (): void => channel.postMessage({ watch });
   const timer = setInterval(tell, TELL_AGAIN_MS);

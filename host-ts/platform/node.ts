@@ -20,7 +20,7 @@ import {
   type KeepAlive,
   type Letter,
   type PortLike,
-  type ReaperAddress,
+  type WatcherAddress,
   type Watch,
   type WorkerEnd,
   type WorkerLike,
@@ -148,22 +148,22 @@ type PostToThread = (thread: number, value: unknown, transfer: readonly unknown[
 const postMessageToThread = (workerThreads as { postMessageToThread?: PostToThread }).postMessageToThread;
 
 /**
- * Has the reaper watch this thread. Where threads cannot write to each other (before Node 20.19)
+ * Has the watcher watch this thread. Where threads cannot write to each other (before Node 20.19)
  * only this thread's own exit is noticed.
  */
-export function holdLife({ reaper }: ReaperAddress, watch: Watch): Promise<void> {
-  tellReaper(reaper, watch, 50);
+export function holdLife({ watcher }: WatcherAddress, watch: Watch): Promise<void> {
+  tellWatcher(watcher, watch, 50);
   return Promise.resolve();
 }
 
-function tellReaper(reaper: number, watch: Watch, attempts: number): void {
-  if (!postMessageToThread || reaper === 0) return;
+function tellWatcher(watcher: number, watch: Watch, attempts: number): void {
+  if (!postMessageToThread || watcher === 0) return;
   const { port1, port2 } = new MessageChannel();
-  const told = postMessageToThread(reaper, { watch: { ...watch, port: port2 } }, [port2]);
+  const told = postMessageToThread(watcher, { watch: { ...watch, port: port2 } }, [port2]);
   keepOpen(port1 as unknown as PortLike);
   told.catch(() => {
     // It is still starting: nobody listens there yet.
-    if (attempts > 0) setTimeout(() => tellReaper(reaper, watch, attempts - 1), 20).unref();
+    if (attempts > 0) setTimeout(() => tellWatcher(watcher, watch, attempts - 1), 20).unref();
   });
 }
 

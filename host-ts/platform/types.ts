@@ -32,7 +32,7 @@ export interface TaskId {
   readonly serial: number;
 }
 
-/** A processor's life, for the reaper to watch. */
+/** A processor's life, for the watcher. */
 export interface Watch {
   readonly pid: number;
   readonly generation: number;
@@ -43,11 +43,11 @@ export interface Watch {
   readonly port?: PortLike | undefined;
 }
 
-/** Where the reaper of a kernel is found by a thread that it does not know. */
-export interface ReaperAddress {
+/** Where the watcher of a kernel is found by a thread that it does not know. */
+export interface WatcherAddress {
   readonly kernelId: string;
   /** Its thread number, where threads can write to each other; 0 otherwise. */
-  readonly reaper: number;
+  readonly watcher: number;
 }
 
 /** The first message to a worker that `spawn` started. */

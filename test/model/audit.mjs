@@ -148,7 +148,7 @@ function messages({ machine, world, plan, dead, lost }, got) {
       const kmsg = machine.out(AUDITOR, 0);
       if (kmsg === 0) {
         if (code === codes.MACH_RCV_TIMED_OUT) break;
-        const orphan = port.task.pids.every((pid) => dead.has(pid));
+        const orphan = port.task.pids.every((pid) => dead.has(pid) || pid === plan.condemned);
         refuse(!orphan && !plan.destroys && !plan.moves, `a port is gone: ${codes.codeName(code)}`);
         if (orphan || plan.destroys || lost.size !== 0) closed++; // its right may have been in a lost message
         break;

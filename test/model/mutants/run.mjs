@@ -23,7 +23,7 @@ const TIMES = new URL("times.json", BUILD);
 const SLACK = { times: 6, seconds: 20 };
 /** How far: deaths on the ways without a preemption find most, in the scenarios that find most; what survives is searched further. */
 const STAGES = [
-  { bound: 0, second: 512, tries: 6 },
+  { bound: 0, second: 512, tries: 40 },
   { bound: 1, second: 64, tries: 8 },
   { bound: 2, second: 16, tries: 100 },
 ];
@@ -38,6 +38,11 @@ const { values } = parseArgs({
     explorer: { type: "boolean" },
   },
 });
+
+/** Says how far it is, to somebody who looks. */
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(text);
+}
 
 /** A thread that searches, made anew when it had to be ended. */
 class Searcher {
@@ -117,7 +122,7 @@ async function measure(modules, mutants) {
     if (answer.found !== undefined) throw new Error(`${scenario}, without a mutant: ${answer.found}`);
     seconds[scenario] = answer.seconds;
     for (const number of answer.places) reach.get(number).push(scenario);
-    process.stderr.write(`${scenario}: ${answer.seconds} s${racy.has(scenario) ? ", racy" : ""}\n`);
+    progress(`${scenario}: ${answer.seconds} s${racy.has(scenario) ? ", racy" : ""}\n`);
   });
   return { seconds, reach, racy };
 }
@@ -164,10 +169,10 @@ async function explore(modules, mutants, { seconds, reach, racy }, stage) {
       mutant.found = answer.found;
       break;
     }
-    process.stderr.write(`\r\x1b[K${++done} of ${mutants.length}, ${mutants.filter(({ by }) => by).length} caught`);
+    progress(`\r\x1b[K${++done} of ${mutants.length}, ${mutants.filter(({ by }) => by).length} caught`);
     if (done % 20 === 0) writeFileSync(new URL(`state-${stage}.json`, BUILD), JSON.stringify(mutants, null, 1));
   });
-  process.stderr.write("\n");
+  progress("\n");
   writeFileSync(new URL(`state-${stage}.json`, BUILD), JSON.stringify(mutants, null, 1));
 }
 

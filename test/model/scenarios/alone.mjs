@@ -170,7 +170,7 @@ export const alone = {
       step(() => ["mach_port_destroy", other.name]),
       step(() => ["mach_port_destroy", sets[0]]),
     ]);
-    return { ...solo(2, operations), destroys: false };
+    return { ...solo(2, operations), destroys: true };
   },
 
   /** Rights of every kind in a message, sent and received by one. */

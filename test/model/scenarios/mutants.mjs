@@ -94,7 +94,7 @@ export const scenarios = {
   "detach+send"(world) {
     const server = world.task(3);
     const client = world.task(2);
-    const port = { task: server, name: world.allocate(server) };
+    const port = world.port(server);
     const to = world.right(port, client);
     world.machine.trap(3, "mach_msg_receive_async", server.handle, port.name, 1, 256, 0);
     return {

@@ -251,6 +251,7 @@ export const queue = {
     const port = world.port(server);
     const message = world.message(client, 2, { to: world.right(port, client) });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(client, message)] },
         { pid: 3, program: [receive(server, port.name)] },
@@ -275,6 +276,7 @@ export const queue = {
       replyDisposition: codes.MACH_MSG_TYPE_MAKE_SEND_ONCE,
     });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [rpc(client, message, reply.name)] },
         { pid: 3, program: [receive(server, port.name), world.reply(server, 3)] },

@@ -166,6 +166,7 @@ export const tasks = {
     world.warm(server, 4);
     const message = world.message(client, 2, { to });
     return {
+      destroys: true,
       actors: [
         { pid: 2, program: [send(client, message)] },
         { pid: 3, program: [kernelTrap("task_terminate", server.handle)] },
