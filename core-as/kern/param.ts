@@ -2,7 +2,7 @@
 // can be enumerated.
 
 /** Version of the layout of shared memory; attaching refuses any other. */
-export const LAYOUT_VERSION: u32 = 1;
+export const LAYOUT_VERSION: u32 = 2;
 /** First word of the header: "MACH" in ASCII, little endian. */
 export const HEADER_MAGIC: u32 = 0x4843414d;
 

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { Processor_p_magazines, ZONE_KMSG_SMALL } from "../../host-ts/abi/layout.gen.ts";
 import { Explorer, Violation } from "./explorer.mjs";
 import { STOPPED } from "./coroutine.mjs";
 import { KERNEL_WORDS, recordOf } from "./memory.mjs";
@@ -85,6 +86,21 @@ test("what is found is a path that leads there again, with few preemptions", () 
   expect(() => finder.explore()).toThrow("planted");
   const again = explorer(planted as never);
   expect(() => again.follow(finder.path, () => {})).toThrow("planted");
+});
+
+test("an element that its owner has forgotten is found", () => {
+  const forgetful = (world: unknown) => {
+    const plan = (scenarios["send+send"] as (world: unknown) => { actors: { program: { keep?: unknown }[] }[] })(world);
+    const operation = plan.actors[0]?.program[0] as { keep?: unknown };
+    // A spare element of the sender's gets the mark of somebody else's hand.
+    operation.keep = (code: number, { pid }: { pid: number }, machine: typeof planted) => {
+      machine.poke(machine.u32(recordOf(pid) + Processor_p_magazines + ZONE_KMSG_SMALL * 8), 6);
+      return code;
+    };
+    return plan;
+  };
+  const planted = explorer(forgetful as never).machine;
+  expect(() => explorer(forgetful as never).explore()).toThrow(/is in the hand of 6/);
 });
 
 test("a plain access that nothing orders is a race", () => {

@@ -85,7 +85,7 @@ export async function trapServer(life, joined) {
     kr = mach.mach_msg(buffer, MACH_SEND_MSG | MACH_SEND_TIMEOUT | MACH_RCV_MSG, 36, buffer.length, name, 0, 0);
     if ((kr & 0x10004000) === 0x10000000 && kr !== 0) {
       // The client is dead, and its right is ours again.
-      mach.mach_port_deallocate(mach.mach_task_self(), header[2]);
+      mach.mach_port_deallocate(mach.mach_task_self(), header[2] >>> 0);
       kr = mach.mach_msg(buffer, MACH_RCV_MSG, 0, buffer.length, name, 0, 0);
     }
   }
