@@ -53,8 +53,8 @@ test("a thousand stack overflows inside send stop nobody who uses the same space
   const bystander = await Promise.race([used(), user.failed]);
 
   expect(result.others).toEqual([]);
-  expect(result.inside).toBe(OVERFLOWS);
-  expect(result.inKernel).toBeGreaterThan(0);
+  expect(result.inside).toBeGreaterThanOrEqual(OVERFLOWS);
+  expect(result.inKernel).toBeGreaterThanOrEqual(OVERFLOWS / 50);
   expect(bystander.error).toBe("");
   expect(bystander.rounds).toBeGreaterThan(100);
   expect(bystander.longestMs).toBeLessThan(10_000);

@@ -91,11 +91,18 @@ function attempt(message, quiet, within) {
 }
 
 let deepest = depth();
-const NEAR = 40;
-for (let round = 0; inside < overflows && round < overflows * 20; round++) {
+const NEAR = 150;
+/** Depths, from the deepest, at which the stack ended in the kernel, for each way of calling: worth being tried again. */
+const good = [[], []];
+const enough = () => inside >= overflows && inKernel >= overflows / 50;
+for (let round = 0; !enough() && round < overflows * 40; round++) {
   const within = round % 2 === 1;
-  const quiet = deepest - (Math.floor(round / 2) % NEAR);
-  attempt(round % 3 === 0 ? carrying : plain, Math.max(1, quiet), within);
+  const hits = good[round % 2];
+  const again = hits.length > 0 && round % 4 < 2;
+  const short = again ? hits[Math.floor(round / 4) % hits.length] : Math.floor(round / 2) % NEAR;
+  const before = inKernel;
+  attempt(round % 3 === 0 ? carrying : plain, Math.max(1, deepest - short), within);
+  if (inKernel > before && !hits.includes(short)) hits.push(short);
   if (round % 16 === 15) drain();
   if (round % 256 === 255) deepest = depth(); // optimised code takes less stack
 }
