@@ -214,7 +214,7 @@ export function ip_lock(port: IpcPort): void {
  * Conditions: committed.
  * Races:      a sender that pushes while the lock is held finds it taken and goes away; the look after the lock was opened sees
  *             its message, for all three accesses are sequentially consistent (push, failed try; open, look). An owner that
- *             dies between opening and looking still has the lock on its held list: recovery looks at all ports.
+ *             dies between opening and looking: recovery looks at all ports.
  */
 export function ip_unlock(port: IpcPort): void {
   const lock_at = io_lock_at(changetype<usize>(port));

@@ -6,7 +6,7 @@ const parts: u32 = isDefined(KERN_BARE) ? KERN_BARE : 0;
 
 /** No undo log: a journalled store is a store. */
 export const BARE_JOURNAL: bool = (parts & 1) != 0;
-/** No list of locks held; a notify is not owed until the last is released. */
+/** No notes of locks; a notify is not owed until the last is released. */
 export const BARE_HELD: bool = (parts & 2) != 0;
 /** No state word, and no look at the stop word, at the door. */
 export const BARE_STATE: bool = (parts & 4) != 0;

@@ -41,45 +41,10 @@ export class Coroutine {
     this.accesses = NONE;
   }
 
+  /** All that a step may change. */
   save() {
-    const {
-      status,
-      at,
-      results,
-      stack,
-      stackHash,
-      stackHash2,
-      kind,
-      address,
-      operand,
-      ns,
-      answer,
-      woken,
-      late,
-      call,
-      accesses,
-      site,
-    } = this;
-    const { program } = this;
-    return {
-      program,
-      status,
-      at,
-      results,
-      stack,
-      stackHash,
-      stackHash2,
-      kind,
-      address,
-      operand,
-      ns,
-      answer,
-      woken,
-      late,
-      call,
-      accesses,
-      site,
-    };
+    const { pid, exports, buffer, error, ...state } = this;
+    return state;
   }
 
   restore(saved) {

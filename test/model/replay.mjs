@@ -3,9 +3,9 @@
 import { Explorer, Violation } from "./explorer.mjs";
 
 /** Returns: 1 if the violation is still there, 0 if it is gone. */
-export function replay({ wasm, scenario, path, mutant = 0, seed = 1, violation }) {
+export function replay({ wasm, scenario, path, seed = 1, violation }) {
   const second = String(path.at(-1)).startsWith("second") ? 1 : 0;
-  const explorer = new Explorer({ wasm, scenario, mutant, seed, second });
+  const explorer = new Explorer({ wasm, scenario, seed, second });
   explorer.machine.traces = true;
   Error.stackTraceLimit = 40;
   try {

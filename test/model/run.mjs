@@ -1,7 +1,7 @@
 // `npm run model`: every scenario through the explorer, two at a time where there are two cores. What is exhaustive, what is
 // bounded and by what, is printed and, with --json FILE, written.
 //
-//   npm run model -- [NAME ...] [--json FILE] [--hours N] [--seed S] [--mutant N] [--replay FILE]
+//   npm run model -- [NAME ...] [--json FILE] [--hours N] [--seed S] [--replay FILE]
 //
 // A violation ends the run with code 1; its schedule is in build/model/NAME.json, and the command that replays it is printed.
 
@@ -21,7 +21,7 @@ const FAILURES = new URL("../../build/model/", import.meta.url);
 class TimeOver extends Error {}
 
 /** One search. Returns: the row of the table. */
-function search(wasm, { name, crashes, bound, second, seed, ways, mutant, until = Infinity }, onTick) {
+function search(wasm, { name, crashes, bound, second, seed, ways, until = Infinity }, onTick) {
   const start = performance.now();
   const explorer = new Explorer({
     wasm,
@@ -30,7 +30,6 @@ function search(wasm, { name, crashes, bound, second, seed, ways, mutant, until 
     bound: bound ?? Infinity,
     second,
     seed,
-    mutant,
     onTick(counts) {
       if (Date.now() > until) throw new TimeOver();
       onTick?.(counts);
@@ -88,7 +87,6 @@ async function main() {
     json: { type: "string" },
     hours: { type: "string" },
     seed: { type: "string" },
-    mutant: { type: "string" },
     replay: { type: "string" },
   };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
@@ -105,14 +103,14 @@ async function main() {
   const rows = [];
   for (let round = 0; round === 0 || Date.now() < end; round++) {
     const todo = plans(hours > 0, round).filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-    const shared = { seed: Number(values.seed ?? 1) + round, mutant: Number(values.mutant ?? 0) };
+    const shared = { seed: Number(values.seed ?? 1) + round };
     for (const plan of todo) Object.assign(plan, shared, hours > 0 && { until: end });
     for (const row of await all(wasm, todo)) sum(rows, row);
     if (hours === 0 || rows.some((row) => row.violation !== undefined)) break;
   }
   const failed = rows.filter((row) => row.violation !== undefined);
   table(rows);
-  for (const row of failed) save(row, values.mutant);
+  for (const row of failed) save(row);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ rows }, null, 2)}\n`);
   return failed.length === 0 ? 0 : 1;
 }
@@ -175,13 +173,10 @@ function table(rows) {
   }
 }
 
-function save({ name, violation, path, preemptions, second, seed }, mutant) {
+function save({ name, violation, path, preemptions, second, seed }) {
   mkdirSync(FAILURES, { recursive: true });
   const file = new URL(`${name.replaceAll(/\W+/g, "-")}.json`, FAILURES);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ name, violation, preemptions, second, seed, mutant: Number(mutant ?? 0), path })}\n`,
-  );
+  writeFileSync(file, `${JSON.stringify({ name, violation, preemptions, second, seed, path })}\n`);
   console.log(`${name}: ${violation}\n  npm run model -- --replay build/model/${file.pathname.split("/").at(-1)}`);
 }
 
