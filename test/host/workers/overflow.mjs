@@ -1,6 +1,5 @@
-// Recurses to the end of its stack inside send, a thousand times, in a task that other threads run too. Half of the time the
-// recursion calls send; half of the time send is called first and recurses on its way into the kernel, so that the stack
-// ends in kernel code more often.
+// Recurses to the end of its stack inside send until that was inside the kernel a thousand times, in a task that other threads run
+// too. Half of the time the recursion calls send; half of the time send recurses on its way into the kernel.
 
 import { workerData } from "node:worker_threads";
 import { Kernel, Task } from "mach-ipc";
@@ -41,22 +40,6 @@ function counted(trap) {
 }
 for (const name of Object.keys(traps)) core[name] = counted(traps[name]);
 
-/** How deep `dive` can go. */
-function depth() {
-  let least = 0;
-  let most = 1 << 17;
-  while (most - least > 1) {
-    const middle = (least + most) >> 1;
-    try {
-      dive(middle, () => 0);
-      least = middle;
-    } catch {
-      most = middle;
-    }
-  }
-  return least;
-}
-
 let inside = 0;
 let outside = 0;
 let attempts = 0;
@@ -69,6 +52,7 @@ function drain() {
   }
 }
 
+/** Sends at that depth. Returns whether the stack sufficed. */
 function attempt(message, quiet, within) {
   attempts++;
   sending = false;
@@ -81,30 +65,38 @@ function attempt(message, quiet, within) {
   try {
     if (within) send();
     else dive(quiet, send);
+    return true;
   } catch (error) {
-    depthInside = 0;
     if (!(error instanceof RangeError)) others.add(`${error?.name}: ${error?.message}`);
     else if (sending) inside++;
     else outside++;
+    return false;
+  } finally {
+    depthInside = 0;
   }
-  depthInside = 0;
 }
 
-let deepest = depth();
-const NEAR = 150;
-/** Depths, from the deepest, at which the stack ended in the kernel, for each way of calling: worth being tried again. */
-const good = [[], []];
-const enough = () => inside >= overflows && inKernel >= overflows / 50;
-for (let round = 0; !enough() && round < overflows * 40; round++) {
-  const within = round % 2 === 1;
-  const hits = good[round % 2];
-  const again = hits.length > 0 && round % 4 < 2;
-  const short = again ? hits[Math.floor(round / 4) % hits.length] : Math.floor(round / 2) % NEAR;
+/**
+ * How deep to go for the stack to end in the kernel, for each way of calling. Code that is optimised takes less stack, so it is
+ * sought all the time: deeper after a success, less deep after an end before the kernel. The step halves when the outcome
+ * changes and doubles when it has been the same for long; after an end in the kernel, a little to either side.
+ */
+const ways = [0, 1].map(() => ({ quiet: 1, step: 4096, sufficed: true, same: 0 }));
+
+for (let round = 0; inKernel < overflows && round < overflows * 40; round++) {
+  const way = ways[round % 2];
   const before = inKernel;
-  attempt(round % 3 === 0 ? carrying : plain, Math.max(1, deepest - short), within);
-  if (inKernel > before && !hits.includes(short)) hits.push(short);
+  const sufficed = attempt(round % 3 === 0 ? carrying : plain, way.quiet, round % 2 === 1);
+  if (inKernel > before) way.quiet += (round % 15) - 7;
+  else {
+    way.same = sufficed === way.sufficed ? way.same + 1 : 0;
+    if (way.same === 0) way.step = Math.max(1, way.step >> 1);
+    else if (way.same % 8 === 0) way.step *= 2;
+    way.sufficed = sufficed;
+    way.quiet += sufficed ? way.step : -way.step;
+  }
+  way.quiet = Math.max(1, way.quiet);
   if (round % 16 === 15) drain();
-  if (round % 256 === 255) deepest = depth(); // optimised code takes less stack
 }
 Object.assign(core, traps);
 drain();
