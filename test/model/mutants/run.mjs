@@ -1,10 +1,10 @@
 // `npm run mutants`: is every piece of the protocol needed, and is it seen when it is missing? One at a time, each note, wake, kick,
 // owner, step of recovery is dropped, each publication made too early; the explorer's scenarios, and then the suites, must notice.
 //
-//   npm run mutants -- [--json FILE] [--again FILE] [--only N[,N...]] [--class NAME] [--stage N] [--explorer]
+//   npm run mutants -- [--json FILE] [--again FILE] [--only N[,N...]] [--class NAME] [--stage N] [--explorer] [--in NAME[,NAME...]]
 //
 // `--again`: only those that survived in an earlier run's --json FILE. `--stage`: so many rounds, each searches further.
-// `--explorer`: no suites. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
+// `--explorer`: no suites. `--in`: these scenarios alone, whether they come by the mutant or not, and no suites. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
 // of a mutant that is caught.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -36,6 +36,7 @@ const { values } = parseArgs({
     class: { type: "string" },
     stage: { type: "string" },
     explorer: { type: "boolean" },
+    in: { type: "string" },
   },
 });
 
@@ -108,12 +109,18 @@ const module = (name) => new WebAssembly.Module(readFileSync(new URL(name, BUILD
  * For each scenario its seconds, for each mutant the scenarios that come by it; and which scenarios have races without any mutant:
  * there a race tells nothing.
  */
-async function measure(modules, mutants) {
+async function measure(modules, mutants, names) {
   const seconds = {};
   const racy = new Set();
   const reach = new Map(mutants.map(({ number }) => [number, []]));
-  await over(Object.keys(scenarios), modules, async (searcher, scenario) => {
-    const task = { scenario, mutant: 0, bound: STAGES[0].bound, second: STAGES[0].second };
+  await over(names, modules, async (searcher, scenario) => {
+    const task = {
+      scenario,
+      mutant: 0,
+      bare: values.in !== undefined,
+      bound: STAGES[0].bound,
+      second: STAGES[0].second,
+    };
     let answer = await searcher.search({ ...task, races: true }, 600);
     if (answer.found?.startsWith("race")) {
       racy.add(scenario);
@@ -121,7 +128,8 @@ async function measure(modules, mutants) {
     }
     if (answer.found !== undefined) throw new Error(`${scenario}, without a mutant: ${answer.found}`);
     seconds[scenario] = answer.seconds;
-    for (const number of answer.places) reach.get(number).push(scenario);
+    const places = values.in === undefined ? answer.places : mutants.map(({ number }) => number);
+    for (const number of places) reach.get(number).push(scenario);
     progress(`${scenario}: ${answer.seconds} s${racy.has(scenario) ? ", racy" : ""}\n`);
   });
   return { seconds, reach, racy };
@@ -230,16 +238,17 @@ const chosen = mutants.filter(
     (before?.some((other) => same(each, other)) ?? true) &&
     (values.class === undefined || values.class === each.class),
 );
-const reach = await measure(modules, mutants);
-writeFileSync(TIMES, JSON.stringify({ seconds: reach.seconds, reach: [...reach.reach], racy: [...reach.racy] }));
+const reach = await measure(modules, mutants, values.in?.split(",") ?? Object.keys(scenarios));
+if (values.in === undefined)
+  writeFileSync(TIMES, JSON.stringify({ seconds: reach.seconds, reach: [...reach.reach], racy: [...reach.racy] }));
 for (const mutant of chosen) mutant.reached = reach.reach.get(mutant.number).length;
 for (let stage = 0; stage < Number(values.stage ?? STAGES.length); stage++) {
   const left = chosen.filter(({ by }) => by === undefined);
   await explore(modules, left, reach, stage);
 }
-if (!values.explorer) {
-  await suites(chosen.filter(({ by }) => by === undefined));
-}
+if (!values.explorer && values.in === undefined) await suites(chosen.filter(({ by }) => by === undefined));
 table(chosen);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(chosen, null, 1)}\n`);
-process.exitCode = explain(chosen, chosen.length === mutants.length && !values.explorer) ? 0 : 1;
+process.exitCode = explain(chosen, chosen.length === mutants.length && !values.explorer && values.in === undefined)
+  ? 0
+  : 1;
