@@ -106,6 +106,7 @@ export const IpcObject_imq_inbox: usize = offsetof<IpcObject>("imq_inbox");
 export const IpcObject_io_bits: usize = offsetof<IpcObject>("_io_bits");
 export const IpcObject_io_receiver: usize = offsetof<IpcObject>("_io_receiver");
 export const IpcObject_io_name: usize = offsetof<IpcObject>("_io_name");
+export const IpcPort_imq_chain: usize = offsetof<IpcPort>("_imq_chain");
 export const IpcPort_ip_srights: usize = offsetof<IpcPort>("_ip_srights");
 export const IpcPort_ip_sorights: usize = offsetof<IpcPort>("_ip_sorights");
 export const IpcPort_imq_first: usize = offsetof<IpcPort>("_imq_first");
@@ -130,12 +131,18 @@ export const IpcKmsg_ikm_charged: usize = offsetof<IpcKmsg>("ikm_charged");
 export const IpcKmsg_ikm_seqno: usize = offsetof<IpcKmsg>("ikm_seqno");
 export const IpcKmsg_ikm_sender_task: usize = offsetof<IpcKmsg>("ikm_sender_task");
 export const IpcKmsg_ikm_sender_processor: usize = offsetof<IpcKmsg>("ikm_sender_processor");
+export const IpcKmsg_ikm_remote: usize = offsetof<IpcKmsg>("_ikm_remote");
+export const IpcKmsg_ikm_ports: usize = offsetof<IpcKmsg>("ikm_ports");
+export const IpcKmsg_ikm_types: usize = offsetof<IpcKmsg>("ikm_types");
+export const IpcKmsg_ikm_context: usize = offsetof<IpcKmsg>("ikm_context");
 export const IpcKmsg_ikm_local_name: usize = offsetof<IpcKmsg>("ikm_local_name");
 
 export const Task_t_serial: usize = IS_BYTES + offsetof<TaskTail>("t_serial");
 export const Task_t_state: usize = IS_BYTES + offsetof<TaskTail>("t_state");
 export const Task_t_threads: usize = IS_BYTES + offsetof<TaskTail>("t_threads");
 
+export const Waiter_w_hander: usize = offsetof<Waiter>("w_hander");
+export const Waiter_w_completed: usize = offsetof<Waiter>("w_completed");
 export const Waiter_w_kind: usize = offsetof<Waiter>("w_kind");
 export const Waiter_w_state: usize = offsetof<Waiter>("_w_state");
 export const Waiter_w_object: usize = offsetof<Waiter>("w_object");

@@ -39,6 +39,8 @@ export class Coroutine {
     this.late = false;
     this.call = null;
     this.accesses = NONE;
+    this.noted = [];
+    this.bare = [];
   }
 
   /** All that a step may change. */

@@ -6,12 +6,15 @@ import { DEAD, DONE, READY, restore } from "./coroutine.mjs";
 import { mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { inHand } from "./hands.mjs";
+import { notesOf, undone } from "./undone.mjs";
 import { Table } from "./table.mjs";
 
 const RECOVERER = 5;
 const HEIR = 6;
 /** Result of an operation that an exception left. */
 const FAULTED = 0x7fffffff;
+/** One in so many recoveries is looked at for stores without a note. */
+const UNDONE_ONE_IN = 8;
 const NOTHING = new Set();
 /** What becomes of a victim, and when the others go on. */
 const WAYS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
@@ -100,10 +103,16 @@ export class Deaths {
   /** Runs who settles the estate, then all to their rest, and audits. `again`: who is dead if it stops half way, or false. */
   #settle(settler, mingled, again) {
     const { machine, explorer, others } = this;
+    const { counts } = explorer;
     const { mark } = machine;
     const standing = others.map((actor) => actor.save());
+    const { pid } = this.victim;
+    const notes = notesOf(machine, pid);
+    if (settler.pid === pid) settler.noted = notes;
     machine.run(settler, mingled ? this.#mingle(others) : 0);
     explorer.sound(settler);
+    if (!mingled && counts.recoveries % UNDONE_ONE_IN === 0)
+      undone(machine, settler, mark, { pid, words: new Set(notes.map(([word]) => word)) });
     const alone = machine.mark;
     explorer.quiesce(mingled ? [...others, settler] : [settler, ...others]);
     const ended = settler.status === DONE || (settler.status === DEAD && settler.pid === explorer.plan.condemned);

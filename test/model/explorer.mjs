@@ -13,6 +13,7 @@ import * as layout from "../../dist/abi/layout.gen.js";
 import { Deaths } from "./deaths.mjs";
 import { Table } from "./table.mjs";
 import { census } from "./hands.mjs";
+import { undone } from "./undone.mjs";
 import { World } from "./world.mjs";
 
 // Kinds of verbs.
@@ -184,6 +185,7 @@ export class Explorer {
     this.#races(coroutine, accesses, verb, failed ? LOAD : kind);
     coroutine.accesses = accesses;
     machine.walk(mark, (index) => {
+      if (index === 0) undone(machine, coroutine, mark);
       if (crashes(index, coroutine)) this.deaths.at(coroutine, index);
       if (index !== 0) return;
       // Who stopped earlier may be buried only now.

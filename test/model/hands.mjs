@@ -40,6 +40,22 @@ function* owned(machine) {
   }
 }
 
+/** Owner word of the frame of an address. */
+export function frameOwner(machine, address) {
+  return machine.u32(FRAME_TABLE + (address >>> 12) * 4);
+}
+
+/** The element that an address is part of, or undefined. */
+export function elementOf(machine, address) {
+  let frame = address >>> 12;
+  while ((machine.u32(FRAME_TABLE + frame * 4) & 0xf) === 3) frame--;
+  const kind = machine.u32(FRAME_TABLE + frame * 4);
+  const from = (frame << 12) + 64;
+  if ((kind & 0xf) !== 2 || address < from) return undefined;
+  const zone = kind >>> 4;
+  return { zone, address: from + Math.floor((address - from) / BYTES[zone]) * BYTES[zone] };
+}
+
 /** Live elements of each zone, and frames that hold neither an element nor the tables. */
 export function census(machine) {
   const kinds = [0, 0, 0, 0, 0, 0, 0];

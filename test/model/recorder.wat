@@ -1,7 +1,7 @@
 ;; The recorder: what the instrumented kernel calls at each access. It appends to a log in the same memory, beyond what the
 ;; kernel knows, and takes every decision that needs no JavaScript. An entry is four words:
 ;;
-;;   address of an aligned word, flags in the low bits | value before | (room for the value after) | 0
+;;   address of an aligned word, flags in the low bits | value before | (room for the value after) | kind of the verb, 0: none
 ;;   flag 1: a load; flag 2: one access with the entry before
 ;;
 ;; Control words, at `control`: +0 end of the log, +4 1: every verb stops at `stop`, +8 1: a coroutine is being unwound or rewound,
@@ -16,6 +16,7 @@
     (local.set $end (i32.load (global.get $control)))
     (i32.store (local.get $end) (i32.or (local.get $address) (local.get $flags)))
     (i32.store offset=4 (local.get $end) (i32.load (local.get $address)))
+    (i32.store offset=12 (local.get $end) (i32.const 0))
     (i32.store (global.get $control) (i32.add (local.get $end) (i32.const 16))))
 
   (func $store (param $address i32) (param $bytes i32)
@@ -75,5 +76,6 @@
     (if (i32.or (i32.eq (local.get $kind) (i32.const 1)) (i32.eq (local.get $kind) (i32.const 2)))
       (then
         ;; operand of these verbs: bytes of the access
-        (call $store (local.get $address) (local.get $operand))))
+        (call $store (local.get $address) (local.get $operand))
+        (i32.store (i32.sub (i32.load (global.get $control)) (i32.const 4)) (local.get $kind))))
     (local.get $answer)))

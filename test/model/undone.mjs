@@ -1,0 +1,169 @@
+// Whether a death would undo a transaction wholly: next to a word that the undo log takes back, no word that others can see may be
+// changed without a note. Looked at for each store, so that no death at just that place, and no reader after it, is needed.
+
+import * as layout from "../../dist/abi/layout.gen.js";
+import { elementOf, frameOwner } from "./hands.mjs";
+import { PROCESSORS, recordOf } from "./memory.mjs";
+import { Violation } from "./violation.mjs";
+
+const RMW = 2;
+const RECORDS_END = recordOf(PROCESSORS);
+const COUNT = layout.Processor_p_journal_count;
+const HELD = layout.Processor_p_held;
+const JOURNAL = layout.Processor_p_journal;
+const FRAME_HAND = 1;
+const FRAME_RESERVED = 6;
+const OWNER_MAGAZINE = 0x200;
+const OWNER_LIVE = 0x10000;
+/** What a dequeue says of a message, and the next one says again. */
+const SAID_AGAIN = new Set([
+  layout.IpcKmsg_ikm_seqno,
+  layout.IpcKmsg_ikm_types,
+  layout.IpcKmsg_ikm_local_name,
+  layout.IpcKmsg_ikm_context,
+]);
+
+/**
+ * Looks at what a coroutine did since `mark`. Its `noted` is its open transaction, [address, old value]; `bare` what it changed
+ * without a note meanwhile. `estate`: { pid, words } of a dead processor that it buries, and the words that it puts back for it.
+ */
+export function undone(machine, coroutine, mark, estate) {
+  const { pid } = coroutine;
+  const record = recordOf(pid);
+  const log = new Log(machine, mark);
+  let { noted, bare } = coroutine;
+  for (const { address, before, after, kind } of log) {
+    if (kind === RMW) continue;
+    if (address === record + COUNT) {
+      const more = [];
+      for (let n = noted.length; n < after; n++) {
+        const note = record + JOURNAL + n * 8;
+        more.push([log.value(note), log.value(note + 4)]);
+      }
+      noted = after < noted.length ? noted.slice(0, after) : [...noted, ...more];
+      if (after === 0) bare = [];
+    } else if (before === pid && after === 0 && isHeld(log, record, address)) {
+      bare = []; // a lock is opened: all that was changed under it is said
+      continue;
+    } else {
+      if (before === after || (address >= layout.PROCESSORS && address < RECORDS_END)) continue;
+      if (estate?.words.has(address) || noted.some(([word]) => word === address)) continue;
+      if (noted.length === 0 && alone(machine, address)) continue;
+      const settled = noted;
+      const ownerOf = (word) =>
+        settled.find(([each]) => each === word)?.[1] ?? (word === address ? before : log.value(word));
+      if (harmless(machine, pid, address, after, ownerOf)) continue;
+      if (estate && before < OWNER_LIVE && (before & 0xff) === estate.pid && isOwner(machine, address)) continue;
+      bare = [...bare, address];
+    }
+    if (noted.length > 0 && bare.length > 0)
+      throw new Violation(
+        `processor ${pid} changes ${nameOf(machine, bare[0])} without a note, in a transaction with notes`,
+      );
+  }
+  coroutine.noted = noted;
+  coroutine.bare = bare;
+}
+
+function isOwner(machine, address) {
+  return elementOf(machine, address)?.address === address;
+}
+
+/** Whether the word is a lock that the processor has a note of. */
+function isHeld(log, record, address) {
+  for (let rank = 0; rank < 6; rank++) if (log.value(record + HELD + rank * 4) === address) return true;
+  return false;
+}
+
+/** The open transaction of a processor as its record has it. */
+export function notesOf(machine, pid) {
+  const record = recordOf(pid);
+  const notes = [];
+  for (let n = 0; n < machine.u32(record + COUNT); n++) {
+    const note = record + JOURNAL + n * 8;
+    notes.push([machine.u32(note), machine.u32(note + 4)]);
+  }
+  return notes;
+}
+
+/** The stores since `mark`, oldest first; and what any word held at that time. */
+class Log {
+  constructor(machine, mark) {
+    this.machine = machine;
+    this.stores = [];
+    const { words } = machine;
+    const later = new Map();
+    let [kind, half] = [0, false];
+    for (let at = machine.mark - 16; at >= mark; at -= 16) {
+      const entry = at >>> 2;
+      if (words[entry] & 1) continue;
+      kind = words[entry + 3] || (half ? kind : 0); // a verb's kind is with its last word
+      half = (words[entry] & 2) !== 0;
+      const address = (words[entry] & ~3) >>> 0;
+      const before = words[entry + 1] >>> 0;
+      this.stores.push({ address, before, after: later.get(address) ?? machine.u32(address), kind });
+      later.set(address, before);
+    }
+    /** What is to be overwritten is here as it is now. */
+    this.values = later;
+  }
+
+  *[Symbol.iterator]() {
+    for (const store of this.stores.reverse()) {
+      this.values.set(store.address, store.after);
+      yield store;
+    }
+  }
+
+  value(address) {
+    return this.values.get(address) ?? this.machine.u32(address);
+  }
+}
+
+function nameOf(machine, address) {
+  const element = elementOf(machine, address);
+  if (element !== undefined) return `+${address - element.address} of an element of zone ${element.zone}`;
+  return `word ${address & 0xfff} of a frame of kind ${frameOwner(machine, address) & 15}`;
+}
+
+/** Who answered a waiter, and the list of those whom nobody told yet: recovery settles both. */
+const SETTLED = new Set([layout.Waiter_w_hander, layout.Waiter_w_completed]);
+/** "Dirty", behind the lock: that somebody has to settle, and has. */
+const DIRTY = { [layout.ZONE_PORT]: 20, [layout.ZONE_PSET]: 20, [layout.ZONE_TASK]: 12 };
+const isKmsg = (zone) => zone >= layout.ZONE_KMSG_SMALL && zone <= layout.ZONE_KMSG_LARGE;
+
+/** Whether a change of it before a transaction is a step by itself: of a message on its way, or what imq_settle settles. */
+function alone(machine, address) {
+  const element = elementOf(machine, address);
+  if (element === undefined) return false;
+  const { zone } = element;
+  const field = address - element.address;
+  const chain = zone === layout.ZONE_PORT && field === layout.IpcPort_imq_chain;
+  const freed = zone === layout.ZONE_WAITER && field === 0; // a waiter of the dead: nothing points to it
+  return chain || freed || isKmsg(zone);
+}
+
+/** Whether the word is where a message has a right: recovery releases those of a message in a dead hand. */
+function isRight(machine, kmsg, address) {
+  if (address === kmsg + layout.IpcKmsg_ikm_remote || address === kmsg + layout.IpcKmsg_ikm_local) return true;
+  const slots = machine.u32(kmsg + layout.IpcKmsg_ikm_ports);
+  const end = slots + machine.u32(kmsg + layout.IpcKmsg_ikm_ports_max) * 8;
+  return address >= slots && address < end && ((address - slots) & 7) === 0;
+}
+
+/** Whether it may keep its new value: it dies with the processor, is a hint, or is written again before it is read. */
+function harmless(machine, pid, address, after, ownerOf) {
+  const element = elementOf(machine, address);
+  if (element === undefined) {
+    const kind = frameOwner(machine, address) & 0xf;
+    return kind === FRAME_HAND || kind === FRAME_RESERVED;
+  }
+  const { zone } = element;
+  const field = address - element.address;
+  if (field === DIRTY[zone]) return true;
+  if (isKmsg(zone) && SAID_AGAIN.has(field)) return true;
+  if (zone === layout.ZONE_WAITER && SETTLED.has(field)) return true;
+  if (isKmsg(zone) && isRight(machine, element.address, address) && after !== 0) return false;
+  const owner = ownerOf(element.address);
+  return owner === pid || owner === 0 || owner === (OWNER_MAGAZINE | pid);
+}
