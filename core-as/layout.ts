@@ -6,7 +6,7 @@ import { IpcKmsg } from "./ipc/ipc_kmsg";
 import { IpcObject } from "./ipc/ipc_object";
 import { IpcPort } from "./ipc/ipc_port";
 import { IpcLink, IpcPset } from "./ipc/ipc_pset";
-import { IS_BYTES } from "./ipc/ipc_space";
+import { IpcSpace, IS_BYTES } from "./ipc/ipc_space";
 
 import { Header } from "./kern/memory_map";
 import { P_BATCH, P_HELD, P_JOURNAL, P_MAGAZINES, P_OUT, Processor } from "./kern/processor";
@@ -131,6 +131,7 @@ export const IpcKmsg_ikm_charged: usize = offsetof<IpcKmsg>("ikm_charged");
 export const IpcKmsg_ikm_seqno: usize = offsetof<IpcKmsg>("ikm_seqno");
 export const IpcKmsg_ikm_sender_task: usize = offsetof<IpcKmsg>("ikm_sender_task");
 export const IpcKmsg_ikm_sender_processor: usize = offsetof<IpcKmsg>("ikm_sender_processor");
+export const IpcSpace_is_hash_old: usize = offsetof<IpcSpace>("_is_hash_old");
 export const IpcKmsg_ikm_remote: usize = offsetof<IpcKmsg>("_ikm_remote");
 export const IpcKmsg_ikm_ports: usize = offsetof<IpcKmsg>("ikm_ports");
 export const IpcKmsg_ikm_types: usize = offsetof<IpcKmsg>("ikm_types");

@@ -16,6 +16,10 @@ function hash_of(port: u32, slots: u32): u32 {
   return (((port >>> 6) * 0x9e3779b1) >>> 8) & (slots - 1);
 }
 
+function hash_frames(slots: u32): u32 {
+  return (slots * 4 + FRAME_BYTES - 1) / FRAME_BYTES;
+}
+
 function slot_at(space: IpcSpace, slot: u32): usize {
   return <usize>space.is_hash + slot * 4;
 }
@@ -57,7 +61,7 @@ export function ipc_hash_reserve(space: IpcSpace): bool {
   const old_slots = space._is_hash_old_slots;
   const owner = <u32>changetype<usize>(space) | FRAME_SPACE;
   space._is_hash_old = 0;
-  if (old != 0) frames_free(old / FRAME_BYTES, (old_slots * 4) / FRAME_BYTES, owner);
+  if (old != 0) frames_free(old / FRAME_BYTES, hash_frames(old_slots), owner);
   return hash_grow(space, owner);
 }
 
@@ -70,7 +74,7 @@ function hash_grow(space: IpcSpace, owner: u32): bool {
   }
   let slots = HASH_SLOTS_MIN;
   while (slots < live * 2 + 2) slots *= 2;
-  const run = frames_alloc((slots * 4) / FRAME_BYTES, 1, owner);
+  const run = frames_alloc(hash_frames(slots), 1, owner);
   if (run == 0) return false;
   for (let slot: u32 = 0; slot < space.is_hash_slots; slot++) {
     const index = load<u32>(slot_at(space, slot));

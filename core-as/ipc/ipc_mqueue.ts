@@ -279,9 +279,9 @@ function imq_admit(port: IpcPort): bool {
   imq_drain(port); // what was published before goes before
   const waiter = waiter_at(first);
   const kmsg = waiter.w_kmsg;
+  kmsg_at(kmsg)._ikm_forward = 0;
   waiters_remove(senders_at, waiter);
   journal_set(kmsg, OWNER_QUEUED);
-  kmsg_at(kmsg).ikm_forward = 0;
   if (port.imq_last != 0) kmsg_at(port.imq_last).ikm_forward = kmsg;
   else port.imq_first = kmsg;
   port.imq_last = kmsg;

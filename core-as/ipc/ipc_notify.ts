@@ -150,8 +150,8 @@ export function ipc_request_alloc(space: usize, name: u32): IpcRequest | null {
 /** Arms a request. Conditions: space and port locked, in a transaction. */
 export function ipc_request_link(port: IpcPort, entry: IpcEntry, request: IpcRequest): void {
   const address = <u32>changetype<usize>(request);
-  request.rq_next = port.ip_requests;
-  request.rq_prev = 0;
+  request._rq_next = port.ip_requests; // without notes: it is in this hand
+  request._rq_prev = 0;
   if (port.ip_requests != 0) request_at(port.ip_requests).rq_prev = address;
   port.ip_requests = address;
   port.ip_request_count = port.ip_request_count + 1;

@@ -4,7 +4,7 @@
 
 import { journal_set_hint } from "../kern/journal";
 import { Element } from "../kern/zone";
-import { hint_load } from "../sync/atomics";
+import { hint_load, hint_store } from "../sync/atomics";
 
 /** The object lives. */
 export const IO_ACTIVE: u32 = 1;
@@ -55,6 +55,12 @@ if (offsetof<IpcObject>("_io_bits") != IO_CLEAR) ERROR("IO_CLEAR is wrong");
 
 export function io_lock_at(object: usize): usize {
   return object + offsetof<IpcObject>("io_lock");
+}
+
+/** Says where a new object is. Conditions: nothing points to it yet, so that no note is needed. */
+export function io_place(object: usize, space: usize, name: u32): void {
+  hint_store(object + offsetof<IpcObject>("_io_receiver"), <u32>space);
+  hint_store(object + offsetof<IpcObject>("_io_name"), name);
 }
 
 /** Whether the object is what `name` denotes in `space`. Conditions: locked. */

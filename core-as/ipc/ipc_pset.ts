@@ -152,9 +152,9 @@ export function ipc_pset_add(port: IpcPort, pset: IpcPset): bool {
 
   ips_lock(pset);
   journal_set(address, OWNER_LIVE);
-  link.l_port_next = port.ip_links;
+  link._l_port_next = port.ip_links; // without a note, as its other words: who dies now has it in the hand
   port.ip_links = <u32>address;
-  link.l_set_next = pset.ips_links;
+  link._l_set_next = pset.ips_links;
   pset.ips_links = <u32>address;
   const waiter = ready ? ipc_pset_ready(pset, link) : null;
   journal_commit();

@@ -120,7 +120,7 @@ function ipc_right_move_send(space: IpcSpace, name: u32, entry: IpcEntry, port: 
 }
 
 function ipc_right_copyin_dead(space: IpcSpace, name: u32, entry: IpcEntry, disposition: u32, slot_at: usize): void {
-  journal_set(slot_at, IP_DEAD);
+  store<u32>(slot_at, IP_DEAD); // no right
   if (disposition != MACH_MSG_TYPE_COPY_SEND) {
     const urefs = urefs_add(ie_urefs(entry.ie_bits), -1);
     if (urefs == 0) ipc_entry_dealloc(space, name, entry);

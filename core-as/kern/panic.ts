@@ -18,9 +18,9 @@ export function kassert(cond: bool, site: u32): void {
   if (!cond) panic(site);
 }
 
-/** As kassert, in debug builds only. */
+/** As kassert, in debug builds and the explorer's only. */
 export function kdebug(cond: bool, site: u32): void {
-  if (isDefined(KERN_DEBUG)) {
+  if (isDefined(KERN_DEBUG) || isDefined(KERN_MODEL)) {
     if (!cond) panic(site);
   }
 }

@@ -39,7 +39,7 @@ export const SPACE_ENTRIES_MAX: u32 = 4194304;
 /** Slots of the free list that one allocation passes over: three words of the undo log each. */
 export const ENTRY_SKIPS_MAX: u32 = 8;
 /** Slots of the smallest reverse hash: one frame. */
-export const HASH_SLOTS_MIN: u32 = 1024;
+export const HASH_SLOTS_MIN: u32 = isDefined(KERN_MODEL) ? 8 : 1024;
 
 /** Turns of a lock's spin before it looks at the owner and naps. A section is some 100 turns long. */
 export const LOCK_SPIN_MAX: u32 = isDefined(KERN_MODEL) ? 1 : 400;

@@ -13,6 +13,7 @@
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { journal_set, journal_set_hint } from "./journal";
 import { wake_unlocked } from "./lock";
+import { kdebug } from "./panic";
 import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
 import {
   BELL_ARMED,
@@ -150,11 +151,11 @@ export function waiter_alloc(
 export function waiters_append(head_at: usize, waiter: Waiter): void {
   const address = changetype<usize>(waiter);
   const last = load<u32>(head_at, 4);
-  waiter.w_link = 0;
+  waiter._w_link = 0; // without notes: it is in this hand up to the last line
+  waiter._w_state = WAITER_LINKED;
   if (last != 0) waiter_at(last).w_link = <u32>address;
   else journal_set(head_at, <u32>address);
   journal_set(head_at + 4, <u32>address);
-  waiter.w_state = WAITER_LINKED;
   journal_set_hint(address, OWNER_LIVE);
 }
 
@@ -182,6 +183,7 @@ export function waiter_complete(waiter: Waiter, code: u32, kmsg: u32): void {
 
 /** Wakes the owner of a completed waiter. Conditions: committed; any locks may still be held. */
 export function waiter_wake(waiter: Waiter): void {
+  kdebug(me().p_journal_count == 0, 0x0601);
   if (waiter.w_kind & WAITER_ASYNC) {
     waiter_post(waiter);
     return;

@@ -30,7 +30,8 @@ import {
   MACH_PORT_VALID,
 } from "../abi/port";
 import { ie_type, ie_urefs } from "../ipc/ipc_entry";
-import { ipc_port_adopt, ipc_port_alloc, port_at } from "../ipc/ipc_port";
+import { io_place } from "../ipc/ipc_object";
+import { ipc_port_adopt, ipc_port_alloc } from "../ipc/ipc_port";
 import { ipc_pset_alloc } from "../ipc/ipc_pset";
 import { ipc_right_dealloc, ipc_right_delta, ipc_right_destroy, ipc_right_lookup } from "../ipc/ipc_right";
 import {
@@ -105,7 +106,6 @@ function allocate_port(space: IpcSpace, name: u32): u32 {
   const port = ipc_port_alloc();
   if (!port) return KERN_RESOURCE_SHORTAGE;
   ipc_port_adopt(port);
-  port.io_receiver = <u32>changetype<usize>(space);
   space.is_ports = space.is_ports + 1;
   const kr = place(space, name, MACH_PORT_TYPE_RECEIVE, 0, <u32>changetype<usize>(port));
   if (kr != KERN_SUCCESS) zone_free(ZONE_PORT, changetype<usize>(port));
@@ -116,7 +116,6 @@ function allocate_set(space: IpcSpace, name: u32): u32 {
   const pset = ipc_pset_alloc();
   if (!pset) return KERN_RESOURCE_SHORTAGE;
   journal_set_hint(changetype<usize>(pset), OWNER_LIVE);
-  pset.io_receiver = <u32>changetype<usize>(space);
   const kr = place(space, name, MACH_PORT_TYPE_PORT_SET, 0, <u32>changetype<usize>(pset));
   if (kr != KERN_SUCCESS) zone_free(ZONE_PSET, changetype<usize>(pset));
   return kr;
@@ -137,7 +136,7 @@ function place(space: IpcSpace, wanted: u32, type: u32, urefs: u32, object: u32)
     journal_abort();
     return kr;
   }
-  if (object != 0) port_at(object).io_name = name; // the word is at the same place in a set
+  if (object != 0) io_place(object, changetype<usize>(space), name);
   journal_commit();
   out_set(0, name);
   return KERN_SUCCESS;

@@ -299,6 +299,5 @@ function cancel(port: IpcPort, entry: IpcEntry): void {
   const request = request_at(entry.ie_request);
   ipc_request_unlink(port, request);
   entry.ie_request = 0;
-  request.rq_id = 0;
   reap_push(changetype<usize>(request));
 }

@@ -4,9 +4,10 @@
 
 import { memory_reach, word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BARE_STATE } from "../kern/bare";
-import { processor_claim } from "../kern/lock";
+import { lock_none, processor_claim } from "../kern/lock";
 import { LOCK_NAP_NS } from "../kern/param";
 import { h_pages_at, h_panic_at, h_terminated_at } from "../kern/memory_map";
+import { kassert } from "../kern/panic";
 import {
   me,
   my_pid,
@@ -85,6 +86,7 @@ function trap_die(pid: u32): void {
 export function trap_leave(code: u32): u32 {
   if (me().p_ending != 0) task_resume();
   if (me().p_work != 0) reap_run();
+  if (isDefined(KERN_DEBUG) || isDefined(KERN_MODEL)) kassert(me().p_journal_count == 0 && lock_none(), 0x3001);
   if (BARE_STATE) return code;
   const pid = my_pid();
   if (isDefined(KERN_DEBUG)) me().p_inside = 0;

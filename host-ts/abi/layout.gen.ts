@@ -58,6 +58,7 @@ export const IpcKmsg_ikm_charged = 72;
 export const IpcKmsg_ikm_seqno = 48;
 export const IpcKmsg_ikm_sender_task = 52;
 export const IpcKmsg_ikm_sender_processor = 56;
+export const IpcSpace_is_hash_old = 44;
 export const IpcKmsg_ikm_remote = 32;
 export const IpcKmsg_ikm_ports = 24;
 export const IpcKmsg_ikm_types = 40;

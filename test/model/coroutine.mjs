@@ -41,6 +41,7 @@ export class Coroutine {
     this.accesses = NONE;
     this.noted = [];
     this.bare = [];
+    this.fresh = [];
   }
 
   /** All that a step may change. */

@@ -1,7 +1,7 @@
 // Where every element is: what is in a hand is in the hand of somebody inside the kernel; magazines hold what says so, counted.
 
 import * as layout from "../../dist/abi/layout.gen.js";
-import { PROCESSORS, recordOf } from "./memory.mjs";
+import { KERNEL_PAGES, PROCESSORS, recordOf } from "./memory.mjs";
 
 const MAGAZINES = layout.Processor_p_magazines;
 /** Bytes of an element of each zone, and elements of a slab, in the model build. */
@@ -40,9 +40,13 @@ function* owned(machine) {
   }
 }
 
-/** Owner word of the frame of an address. */
+/** Address of the owner word of the frame that an address is part of. */
+export const frameOwnerAt = (address) => FRAME_TABLE + (address >>> 12) * 4;
+
+export const isFrameOwner = (address) => address >= FRAME_TABLE && address < FRAME_TABLE + (KERNEL_PAGES << 6);
+
 export function frameOwner(machine, address) {
-  return machine.u32(FRAME_TABLE + (address >>> 12) * 4);
+  return machine.u32(frameOwnerAt(address));
 }
 
 /** The element that an address is part of, or undefined. */

@@ -2,7 +2,7 @@
 // changed without a note. Looked at for each store, so that no death at just that place, and no reader after it, is needed.
 
 import * as layout from "../../dist/abi/layout.gen.js";
-import { elementOf, frameOwner } from "./hands.mjs";
+import { elementOf, frameOwner, frameOwnerAt, isFrameOwner } from "./hands.mjs";
 import { PROCESSORS, recordOf } from "./memory.mjs";
 import { Violation } from "./violation.mjs";
 
@@ -13,8 +13,11 @@ const HELD = layout.Processor_p_held;
 const JOURNAL = layout.Processor_p_journal;
 const FRAME_HAND = 1;
 const FRAME_RESERVED = 6;
-const OWNER_MAGAZINE = 0x200;
+const OWNER_WORK = 0x300;
+/** In the place of a right that died. */
+const IP_DEAD = 0xffffffff;
 const OWNER_LIVE = 0x10000;
+const OWNER_QUEUED = 0x20000;
 /** What a dequeue says of a message, and the next one says again. */
 const SAID_AGAIN = new Set([
   layout.IpcKmsg_ikm_seqno,
@@ -25,15 +28,18 @@ const SAID_AGAIN = new Set([
 
 /**
  * Looks at what a coroutine did since `mark`. Its `noted` is its open transaction, [address, old value]; `bare` what it changed
- * without a note meanwhile. `estate`: { pid, words } of a dead processor that it buries, and the words that it puts back for it.
+ * without a note meanwhile, `fresh` the owner words of frames that it took. `estate`: { pid, words } of a dead processor that it buries, and the words that it puts back for it.
  */
 export function undone(machine, coroutine, mark, estate) {
   const { pid } = coroutine;
   const record = recordOf(pid);
   const log = new Log(machine, mark);
-  let { noted, bare } = coroutine;
+  let { noted, bare, fresh } = coroutine;
   for (const { address, before, after, kind } of log) {
-    if (kind === RMW) continue;
+    if (kind === RMW) {
+      if (before === 0 && isFrameOwner(address)) fresh = [...fresh, address];
+      continue;
+    }
     if (address === record + COUNT) {
       const more = [];
       for (let n = noted.length; n < after; n++) {
@@ -41,14 +47,15 @@ export function undone(machine, coroutine, mark, estate) {
         more.push([log.value(note), log.value(note + 4)]);
       }
       noted = after < noted.length ? noted.slice(0, after) : [...noted, ...more];
-      if (after === 0) bare = [];
+      if (after === 0) [bare, fresh] = [[], []];
     } else if (before === pid && after === 0 && isHeld(log, record, address)) {
       bare = []; // a lock is opened: all that was changed under it is said
       continue;
     } else {
       if (before === after || (address >= layout.PROCESSORS && address < RECORDS_END)) continue;
       if (estate?.words.has(address) || noted.some(([word]) => word === address)) continue;
-      if (noted.length === 0 && alone(machine, address)) continue;
+      if (fresh.includes(frameOwnerAt(address))) continue;
+      if (noted.length === 0 && alone(machine, address, before, after)) continue;
       const settled = noted;
       const ownerOf = (word) =>
         settled.find(([each]) => each === word)?.[1] ?? (word === address ? before : log.value(word));
@@ -63,6 +70,7 @@ export function undone(machine, coroutine, mark, estate) {
   }
   coroutine.noted = noted;
   coroutine.bare = bare;
+  coroutine.fresh = fresh;
 }
 
 function isOwner(machine, address) {
@@ -133,14 +141,23 @@ const DIRTY = { [layout.ZONE_PORT]: 20, [layout.ZONE_PSET]: 20, [layout.ZONE_TAS
 const isKmsg = (zone) => zone >= layout.ZONE_KMSG_SMALL && zone <= layout.ZONE_KMSG_LARGE;
 
 /** Whether a change of it before a transaction is a step by itself: of a message on its way, or what imq_settle settles. */
-function alone(machine, address) {
+function alone(machine, address, before, after) {
   const element = elementOf(machine, address);
   if (element === undefined) return false;
   const { zone } = element;
   const field = address - element.address;
   const chain = zone === layout.ZONE_PORT && field === layout.IpcPort_imq_chain;
   const freed = zone === layout.ZONE_WAITER && field === 0; // a waiter of the dead: nothing points to it
-  return chain || freed || isKmsg(zone);
+  const table = zone === layout.ZONE_TASK && field === layout.IpcSpace_is_hash_old && after === 0; // before it is freed
+  if (chain || freed || table) return true;
+  if (!isKmsg(zone)) return false;
+  if (field === 0) return after === OWNER_QUEUED;
+  return (
+    before === 0 ||
+    before === IP_DEAD ||
+    field === layout.IpcKmsg_ikm_remote ||
+    !isRight(machine, element.address, address)
+  );
 }
 
 /** Whether the word is where a message has a right: recovery releases those of a message in a dead hand. */
@@ -150,6 +167,9 @@ function isRight(machine, kmsg, address) {
   const end = slots + machine.u32(kmsg + layout.IpcKmsg_ikm_ports_max) * 8;
   return address >= slots && address < end && ((address - slots) & 7) === 0;
 }
+
+/** Whether an element with this owner is the processor's own, or nobody's. */
+const ofHand = (owner, pid) => owner < OWNER_WORK && (owner === 0 || (owner & 0xff) === pid);
 
 /** Whether it may keep its new value: it dies with the processor, is a hint, or is written again before it is read. */
 function harmless(machine, pid, address, after, ownerOf) {
@@ -163,7 +183,9 @@ function harmless(machine, pid, address, after, ownerOf) {
   if (field === DIRTY[zone]) return true;
   if (isKmsg(zone) && SAID_AGAIN.has(field)) return true;
   if (zone === layout.ZONE_WAITER && SETTLED.has(field)) return true;
-  if (isKmsg(zone) && isRight(machine, element.address, address) && after !== 0) return false;
+  if (isKmsg(zone) && after !== 0 && after !== IP_DEAD && isRight(machine, element.address, address)) return false;
   const owner = ownerOf(element.address);
-  return owner === pid || owner === 0 || owner === (OWNER_MAGAZINE | pid);
+  // Out of the hand it goes with a note, unless to the zone.
+  if (field === 0 && !ofHand(after, pid)) return false;
+  return ofHand(owner, pid);
 }

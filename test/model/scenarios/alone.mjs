@@ -291,31 +291,6 @@ export const alone = {
     ]);
   },
 
-  /** What a name's requests may become. */
-  "requests change"(world) {
-    const task = world.task(2, 4);
-    const other = world.task(3);
-    const port = world.port(other);
-    const name = world.right(port, task);
-    const told = world.allocate(task);
-    const ask = (to) => [
-      "mach_port_request_notification",
-      name,
-      codes.MACH_NOTIFY_DEAD_NAME,
-      0,
-      to,
-      MACH_MSG_TYPE_MAKE_SEND_ONCE,
-    ];
-    return solo(2, [
-      trap(task, ...ask(told)),
-      trap(task, ...ask(told)),
-      trap(task, ...ask(0)),
-      kernelTrap("mach_port_destroy", other.handle, other.self, port.name),
-      trap(task, ...ask(told)),
-      trap(task, "mach_port_deallocate", name),
-    ]);
-  },
-
   /** A receive right goes and its send right stays; rights with two references and dead names travel. */
   "rights that stay"(world) {
     const task = world.task(2, 4);

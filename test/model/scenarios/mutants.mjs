@@ -5,9 +5,11 @@ import * as codes from "../../../dist/abi/codes.gen.js";
 import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
 import { pair } from "./queue.mjs";
+import { words } from "./words.mjs";
 
 export const scenarios = {
   ...alone,
+  ...words,
 
   "full queue, other limit"(world) {
     const { server, client, port, to } = pair(world, 1);
