@@ -105,13 +105,16 @@ export function ipc_mqueue_receive(
   while (true) {
     const entry = ipc_entry_hint(space, name);
     if (!entry) return MACH_RCV_INVALID_NAME;
-    const type = ie_type(ie_bits_hint(entry));
+    const bits = ie_bits_hint(entry);
     const object = ie_object_hint(entry);
-    let code = MACH_RCV_INVALID_NAME;
-    if (type & MACH_PORT_TYPE_RECEIVE) {
-      code = receive_port(space, port_at(object), name, option, size, deadline, mode, cookie);
-    } else if (type & MACH_PORT_TYPE_PORT_SET) {
-      code = receive_set(space, pset_at(object), name, option, size, deadline, mode, cookie);
+    const type = ie_type(bits) & (MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_PORT_SET);
+    if (type == 0) return MACH_RCV_INVALID_NAME;
+    let code = MACH_IPC_RETRY;
+    // Between the two the name may have gone: nothing, and a set for a port, have no lock to be taken.
+    if (object != 0 && ie_bits_hint(entry) == bits) {
+      if (type == MACH_PORT_TYPE_RECEIVE)
+        code = receive_port(space, port_at(object), name, option, size, deadline, mode, cookie);
+      else code = receive_set(space, pset_at(object), name, option, size, deadline, mode, cookie);
     }
     if (code != MACH_IPC_RETRY) return code;
     if (mode & SPUN) {
