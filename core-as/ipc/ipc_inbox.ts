@@ -3,6 +3,7 @@
 
 import { pair_cas, pair_load } from "../sync/atomics";
 import { journal_commit } from "../kern/journal";
+import { kdebug } from "../kern/panic";
 import { OWNER_QUEUED, owner_set } from "../kern/zone";
 import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
 import { ikm_remote_type, kmsg_at } from "./ipc_kmsg";
@@ -55,6 +56,7 @@ export function imq_inbox_head(port: IpcPort): u32 {
  */
 export function imq_drain(port: IpcPort): void {
   const inbox_at = imq_inbox_at(port);
+  kdebug(port.imq_chain == 0, 0x1702);
   let head: u32 = 0;
   while (true) {
     const box = pair_load(inbox_at);
@@ -72,8 +74,8 @@ function imq_append_chain(port: IpcPort): void {
   const newest = port.imq_chain;
   let oldest: u32 = 0;
   for (let at = newest; at != 0; at = kmsg_at(at).ikm_next) {
-    kmsg_at(at)._ikm_forward = oldest;
     owner_set(at, OWNER_QUEUED);
+    kmsg_at(at)._ikm_forward = oldest;
     oldest = at;
   }
   if (port.imq_last != 0) kmsg_at(port.imq_last).ikm_forward = oldest;
@@ -118,14 +120,12 @@ export function imq_has_sends(port: IpcPort): bool {
   return false;
 }
 
-/** Sets KICK unless the inbox has messages. Conditions: port locked. Returns: false: look again. */
-export function imq_arm(port: IpcPort): bool {
+/** Sets KICK: later senders kick, and ip_unlock does for a message that is in the inbox by now. Conditions: port locked. */
+export function imq_arm(port: IpcPort): void {
   const inbox_at = imq_inbox_at(port);
   while (true) {
     const box = pair_load(inbox_at);
-    if (box_head(box) != 0) return false;
-    if (<u32>box & IMQ_KICK) return true;
-    if (pair_cas(inbox_at, box, box | IMQ_KICK) == box) return true; // [S21] fails when anything was pushed
+    if ((<u32>box & IMQ_KICK) != 0 || pair_cas(inbox_at, box, box | IMQ_KICK) == box) return; // [S21]
   }
 }
 

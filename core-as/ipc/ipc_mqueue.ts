@@ -7,16 +7,16 @@
 // list (imq_first .. imq_last, ikm_forward: newer). msgcount counts both. IMQ_KICK says that somebody must be told of the next
 // message: a waiting receiver, or a set that does not know yet that the port has messages.
 //
-// Why no wake-up is lost. A receiver that goes to wait sets KICK by a compare-and-swap that fails when anything is in the inbox,
-// under the lock. So a later sender sees KICK in the value that its own compare-and-swap replaced, and kicks: it takes the lock
-// and hands over, or finds the lock taken, and then its owner looks at the inbox once more after it has opened the lock
-// (ip_unlock). A sender that dies between push and kick: recovery kicks every port that has KICK and messages.
+// Why no wake-up is lost. A receiver that goes to wait sets KICK, under the lock. So a later sender sees KICK in the value that its
+// own compare-and-swap replaced, and kicks: it takes the lock and hands over, or finds the lock taken, and then its owner looks at
+// the inbox once more after it has opened the lock (ip_unlock); that look also finds what came before KICK was set. A sender that
+// dies between push and kick: recovery kicks every port that has KICK and messages.
 
 import { pair_cas, pair_load, word_load } from "../sync/atomics";
 import { journal_commit, journal_set, journal_set_four } from "../kern/journal";
 import { lock_forget, lock_nap, lock_open, LOCK_PORT, lock_try, processor_undo } from "../kern/lock";
-import { kassert } from "../kern/panic";
-import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_must_leave, processor_stopped } from "../kern/processor";
+import { kassert, kdebug } from "../kern/panic";
+import { DEBUG_SITE_HAND_OVER, debug_site, my_pid, processor_stopped } from "../kern/processor";
 import { SPIN_CHUNK } from "../kern/param";
 import {
   spin_missed,
@@ -202,6 +202,7 @@ function imq_claim(port: IpcPort, kmsg: IpcKmsg): bool {
   const address = <u32>changetype<usize>(kmsg);
   const box = pair_load(imq_inbox_at(port));
   if (box_head(box) != address || kmsg.ikm_next != 0) return false;
+  kdebug(port.imq_chain == 0, 0x1703);
   port._imq_chain = address;
   const rest = (box & 0xffffffff00000000) - 0x100000000;
   if (pair_cas(imq_inbox_at(port), box, rest | <u64>(<u32>box & IMQ_FLAGS)) == box) return true; // [S18]
@@ -257,8 +258,8 @@ function imq_release_slot(port: IpcPort): void {
   while (true) {
     const box = pair_load(inbox_at);
     if ((<u32>box & IMQ_BLOCKED) != 0 && box_count(box) <= box_qlimit(box) && box_qlimit(box) != 0) {
-      if (imq_admit(port)) return;
-      continue;
+      imq_admit(port);
+      return;
     }
     if (pair_cas(inbox_at, box, box - 0x100000000) == box) return; // [S20]
   }
@@ -267,17 +268,12 @@ function imq_release_slot(port: IpcPort): void {
 /**
  * Queues the message of the first blocked sender in a slot that is counted already, and lets the sender go.
  *
- * Conditions: port locked, nothing in the journal. Returns: false when no sender is blocked.
+ * Conditions: port locked, a sender blocked, nothing in the journal. Commits.
  */
-function imq_admit(port: IpcPort): bool {
+function imq_admit(port: IpcPort): void {
   const senders_at = ip_senders_at(port);
-  const first = load<u32>(senders_at);
-  if (first == 0) {
-    imq_flag_clear(port, IMQ_BLOCKED);
-    return false;
-  }
   imq_drain(port); // what was published before goes before
-  const waiter = waiter_at(first);
+  const waiter = waiter_at(load<u32>(senders_at));
   const kmsg = waiter.w_kmsg;
   kmsg_at(kmsg)._ikm_forward = 0;
   waiters_remove(senders_at, waiter);
@@ -289,7 +285,6 @@ function imq_admit(port: IpcPort): bool {
   journal_commit();
   waiter_wake(waiter);
   if (load<u32>(senders_at) == 0) imq_flag_clear(port, IMQ_BLOCKED);
-  return true;
 }
 
 /**
@@ -304,7 +299,6 @@ export function imq_put_back(port: IpcPort, kmsg: IpcKmsg, waiter: Waiter): bool
   if (!ip_active(port) || port.io_receiver != task || port.io_name != kmsg.ikm_local_name) return false;
   if (is_serial(task) != waiter.w_serial) return false;
   const address = <u32>changetype<usize>(kmsg);
-  imq_drain(port);
   kmsg.ikm_types = (kmsg.ikm_types & ~IKM_COUNTED) | IKM_NUMBERED;
   if (ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE) port.ip_sorights = port.ip_sorights + 1;
   kmsg.ikm_remote = <u32>changetype<usize>(port);
@@ -390,7 +384,7 @@ export function imq_spin(port: IpcPort, budget: u32): void {
       if (turn != 0 && box_head(box) != 0) spin_paid();
       return;
     }
-    if (turn % SPIN_CHUNK == 0 && (word_load(first_at) != 0 || processor_must_leave())) return;
+    if (turn % SPIN_CHUNK == 0 && word_load(first_at) != 0) return;
   }
   spin_missed();
 }

@@ -14,13 +14,12 @@ import { ip_receivers_at, ip_senders_at, IpcPort } from "./ipc_port";
  * Links a receiver that found nothing.
  *
  * Conditions: port locked, nothing in the journal. Commits.
- * Returns:    false when a message came meanwhile; the waiter is still the caller's.
+ * Races:      a message that came meanwhile is handed over when the port is unlocked.
  */
-export function imq_wait_receive(port: IpcPort, waiter: Waiter): bool {
-  if (!imq_arm(port)) return false;
+export function imq_wait_receive(port: IpcPort, waiter: Waiter): void {
+  imq_arm(port);
   waiters_append(ip_receivers_at(port), waiter);
   journal_commit();
-  return true;
 }
 
 /**

@@ -10,8 +10,8 @@
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
 import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
-import { lock_acquire, lock_forget, lock_open, LOCK_PORT, lock_release } from "../kern/lock";
-import { kassert } from "../kern/panic";
+import { lock_acquire, LOCK_PORT, lock_release } from "../kern/lock";
+import { kassert, kdebug } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
 import { my_pid } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
@@ -217,10 +217,9 @@ export function ip_lock(port: IpcPort): void {
  *             dies between opening and looking: recovery looks at all ports.
  */
 export function ip_unlock(port: IpcPort): void {
-  const lock_at = io_lock_at(changetype<usize>(port));
-  lock_open(lock_at);
+  kdebug(!ip_active(port) || port.imq_first == 0 || load<u32>(ip_receivers_at(port)) == 0, 0x1302); // or he sleeps beside it
+  lock_release(io_lock_at(changetype<usize>(port)), LOCK_PORT);
   imq_recheck(port);
-  lock_forget(LOCK_PORT);
 }
 
 /**

@@ -137,7 +137,7 @@ export function ipc_pset_link(port: IpcPort, pset: usize): u32 {
  *
  * Conditions: space and port locked; both in that space; not a member yet; nothing in the journal. Commits.
  * Returns:    false when memory is exhausted.
- * Races:      a message that comes after the look is announced by its sender: KICK was set before, and a push makes that fail.
+ * Races:      a message that comes after the look is announced by its sender, or when the port is unlocked: KICK was set before.
  */
 export function ipc_pset_add(port: IpcPort, pset: IpcPset): bool {
   const address = zone_alloc(ZONE_LINK);
@@ -147,7 +147,7 @@ export function ipc_pset_add(port: IpcPort, pset: IpcPset): bool {
   link.l_set = <u32>changetype<usize>(pset);
   link._l_ready = 0;
   link._l_ready_next = 0;
-  while (!imq_peek(port) && !imq_arm(port)) continue; // ends: a push makes the next peek succeed
+  if (!imq_peek(port)) imq_arm(port);
   const ready = imq_peek(port) != null;
 
   ips_lock(pset);
@@ -272,15 +272,12 @@ export function ipc_pset_holds(pset: IpcPset, link: IpcLink, port: usize): bool 
  * Returns:    a waiter to wake once the locks are released, or null: another receiver of the set has something to do.
  */
 export function ipc_pset_rotate(pset: IpcPset, link: IpcLink, port: IpcPort): Waiter | null {
-  while (!imq_peek(port)) {
-    if (!imq_arm(port)) continue;
-    ipc_pset_idle(pset, link);
-    const other = pset.ips_ready != 0 ? ipc_pset_rouse(pset) : null;
-    journal_commit();
-    return other;
-  }
+  const kmsg = imq_peek(port);
+  if (!kmsg) imq_arm(port); // a message that comes meanwhile is announced when the port is unlocked
   ipc_pset_idle(pset, link);
-  const waiter = ipc_pset_ready(pset, link);
+  let waiter: Waiter | null = null;
+  if (kmsg) waiter = ipc_pset_ready(pset, link);
+  else if (pset.ips_ready != 0) waiter = ipc_pset_rouse(pset);
   journal_commit();
   return waiter;
 }
@@ -308,12 +305,11 @@ export function ipc_pset_unwait(pset: IpcPset, waiter: Waiter): void {
 /**
  * Frees a set whose members and waiters are gone.
  *
- * Conditions: set locked, not active, in a transaction, which this commits. Unlocks it.
+ * Conditions: set locked, not active, taken off the work list into this hand in a transaction, which this commits. Unlocks it.
  */
 export function ipc_pset_release_locked(pset: IpcPset): void {
   const address = changetype<usize>(pset);
   kassert(pset.ips_links == 0 && load<u32>(ips_waiters_at(pset)) == 0, 0x1401);
-  journal_set(address, my_pid());
   journal_commit();
   ips_unlock(pset);
   zone_free(ZONE_PSET, address);

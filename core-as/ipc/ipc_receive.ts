@@ -7,14 +7,7 @@
 // The name is looked up without the space's lock: the entry is a guess that the object's own words confirm under its lock.
 
 import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
-import {
-  my_pid,
-  now,
-  out_set,
-  processor_acknowledge,
-  processor_can_wait,
-  processor_must_leave,
-} from "../kern/processor";
+import { my_pid, now, out_set, processor_can_wait } from "../kern/processor";
 import {
   SLEEP_LEAVE,
   SLEEP_LOOK,
@@ -119,8 +112,6 @@ export function ipc_mqueue_receive(
     if (code != MACH_IPC_RETRY) return code;
     if (mode & SPUN) {
       // Name and object disagree while somebody is between the two; he holds the space's lock.
-      processor_acknowledge();
-      if (processor_must_leave()) return KERN_TERMINATED;
       is_lock(space);
       is_unlock(space);
     }
@@ -157,10 +148,7 @@ function receive_port(
   }
   const waiter = receive_waiter(changetype<usize>(port), space, option, size, mode, cookie);
   if (!waiter) return leave_port(port, KERN_RESOURCE_SHORTAGE);
-  if (!imq_wait_receive(port, waiter)) {
-    zone_free(ZONE_WAITER, changetype<usize>(waiter));
-    return leave_port(port, MACH_IPC_RETRY);
-  }
+  imq_wait_receive(port, waiter);
   ip_unlock(port);
   if (mode & WAIT_ASYNC) {
     out_set(0, <u32>changetype<usize>(waiter));

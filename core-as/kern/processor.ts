@@ -13,7 +13,7 @@
 import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BATCH_WORDS, JOURNAL_MAX, LOCK_RANKS } from "./param";
 import { now, processor } from "./env";
-import { h_terminated_at, PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
+import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 
 export const PROCESSOR_FREE: u32 = 0;
 export const PROCESSOR_USER: u32 = 1;
@@ -74,6 +74,7 @@ export class Processor {
   p_bell: u32;
   /** 1: a processor died that may have completed waiters of ours without posting them. Atomic. */
   p_rescan: u32;
+  /** The explorer's. */
   _pad4: u32;
   /** First undelivered waiter of the batch that was taken from p_completed. */
   p_drain: u32;
@@ -149,11 +150,6 @@ export function processor_stopped(pid: u32): bool {
 
 export function processor_can_wait(): bool {
   return (me().p_flags & PROCESSOR_CAN_WAIT) != 0;
-}
-
-/** Whether this agent must leave: condemned, or the kernel is closed. */
-export function processor_must_leave(): bool {
-  return word_load(processor + offsetof<Processor>("p_stop")) != 0 || word_load(h_terminated_at()) != 0;
 }
 
 /**

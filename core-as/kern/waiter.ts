@@ -12,9 +12,10 @@
 
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { journal_set, journal_set_hint } from "./journal";
-import { wake_unlocked } from "./lock";
+import { lock_nap, wake_unlocked } from "./lock";
+import { h_terminated_at } from "./memory_map";
 import { kdebug } from "./panic";
-import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
+import { SLEEP_SLICE_NS } from "./param";
 import {
   BELL_ARMED,
   BELL_RUNG,
@@ -24,8 +25,6 @@ import {
   p_bell_at,
   p_completed_at,
   processor_acknowledge,
-  processor_can_wait,
-  processor_must_leave,
   processor_stopped,
 } from "./processor";
 import { OWNER_LIVE, zone_alloc, ZONE_WAITER } from "./zone";
@@ -229,7 +228,7 @@ export function waiter_sleep(waiter: Waiter, deadline: f64): u32 {
       return SLEEP_LOOK;
     }
     processor_acknowledge();
-    if (processor_must_leave()) return SLEEP_LEAVE;
+    if (word_load(h_terminated_at()) != 0) return SLEEP_LEAVE;
     let slice = SLEEP_SLICE_NS;
     if (deadline >= 0) {
       const left = deadline - now();
@@ -251,8 +250,7 @@ export function waiter_settle(waiter: Waiter): void {
   while (word_load(w_word_at(waiter)) != WORD_WOKEN && word_load(w_hander_at(waiter)) != 0) {
     // Completed by this processor itself, that got an exception before the wake-up: it gives none any more either.
     if (waiter.w_hander == my_pid() || processor_stopped(waiter.w_hander)) return;
-    processor_acknowledge();
-    if (processor_can_wait()) word_wait(w_word_at(waiter), word_load(w_word_at(waiter)), 50000);
+    lock_nap(w_word_at(waiter), word_load(w_word_at(waiter)));
   }
 }
 
@@ -276,7 +274,6 @@ export function waiter_spin(waiter: Waiter): bool {
       if (turn != 0) spin_paid();
       return true;
     }
-    if (turn % SPIN_CHUNK == 0 && processor_must_leave()) return false;
   }
   if (budget != 0) spin_missed();
   return false;

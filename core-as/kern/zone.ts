@@ -85,10 +85,10 @@ export function zone_alloc(zone: u32): usize {
     if (!zone_refill(zone)) return 0;
     element = load<u32>(magazine);
   }
+  owner_set(element, my_pid());
+  dawdle();
   store<u32>(magazine, load<u32>(element, 4));
   store<u32>(magazine, load<u32>(magazine, 4) - 1, 4);
-  dawdle();
-  owner_set(element, my_pid());
   return element;
 }
 
@@ -101,13 +101,12 @@ export function zone_alloc(zone: u32): usize {
 export function zone_free(zone: u32, element: usize): void {
   if (!BARE_OWNER) kassert((load<u32>(element) & 0xff) == my_pid(), 0x0301);
   const magazine = processor + P_MAGAZINES + zone * 8;
-  const count = load<u32>(magazine, 4);
-  if (count >= MAGAZINE_MAX) magazine_shed(magazine, MAGAZINE_MAX / 2);
   dawdle();
   owner_set(element, OWNER_MAGAZINE | my_pid());
   store<u32>(element, load<u32>(magazine), 4);
   store<u32>(magazine, <u32>element);
   store<u32>(magazine, load<u32>(magazine, 4) + 1, 4);
+  if (load<u32>(magazine, 4) > MAGAZINE_MAX) magazine_shed(magazine, MAGAZINE_MAX / 2);
 }
 
 /** Says where an element is, for recovery alone: a hand, a magazine, a queue. Conditions: the element is this processor's. */

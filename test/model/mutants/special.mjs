@@ -4,10 +4,9 @@ const S = (file, name, text, swap, group) => ({ file, name, text, swap, class: g
 
 export const special = [
   // Arming and looking.
-  S("ipc/ipc_mqueue_wait.ts", "imq_wait_receive", "if (!imq_arm(port)) return false;", "", "kicks"),
-  S("ipc/ipc_pset.ts", "ipc_pset_add", "while (!imq_peek(port) && !imq_arm(port)) continue;", "", "kicks"),
-  S("ipc/ipc_pset.ts", "ipc_pset_rotate", "if (!imq_arm(port)) continue;", "", "kicks"),
-  S("ipc/ipc_inbox.ts", "imq_arm", "if (box_head(box) != 0) return false;", "", "kicks"),
+  S("ipc/ipc_mqueue_wait.ts", "imq_wait_receive", "imq_arm(port);", "", "kicks"),
+  S("ipc/ipc_pset.ts", "ipc_pset_add", "if (!imq_peek(port)) imq_arm(port);", "", "kicks"),
+  S("ipc/ipc_pset.ts", "ipc_pset_rotate", "if (!kmsg) imq_arm(port);", "", "kicks"),
   S(
     "ipc/ipc_mqueue_wait.ts",
     "imq_wait_send",
