@@ -4,8 +4,17 @@
 import { word_load } from "../sync/atomics";
 import { lock_none } from "../kern/lock";
 import { me } from "../kern/processor";
-import { waiter_at, WAITER_LINKED, WAITER_SEND } from "../kern/waiter";
-import { OWNER_LIVE, OWNER_QUEUED, OWNER_WAITING, zone_next, ZONE_PORT, ZONE_PSET, ZONE_TASK } from "../kern/zone";
+import { waiter_at, WAITER_ASYNC, WAITER_DONE, WAITER_LINKED, WAITER_SEND } from "../kern/waiter";
+import {
+  OWNER_LIVE,
+  OWNER_QUEUED,
+  OWNER_WAITING,
+  zone_next,
+  ZONE_PORT,
+  ZONE_PSET,
+  ZONE_TASK,
+  ZONE_WAITER,
+} from "../kern/zone";
 import {
   MACH_PORT_TYPE_PORT_SET,
   MACH_PORT_TYPE_RECEIVE,
@@ -16,12 +25,21 @@ import {
 import { entry_at, ie_gen, IE_LISTED, ie_type, IpcEntry } from "../ipc/ipc_entry";
 import { ipc_hash_lookup } from "../ipc/ipc_hash";
 import { kmsg_at } from "../ipc/ipc_kmsg";
-import { IMQ_BLOCKED, IMQ_CLOSED, imq_flags, imq_inbox_head, IMQ_KICK, imq_msgcount } from "../ipc/ipc_inbox";
+import {
+  IMQ_BLOCKED,
+  IMQ_CLOSED,
+  imq_flags,
+  imq_inbox_head,
+  IMQ_KICK,
+  imq_msgcount,
+  imq_qlimit,
+} from "../ipc/ipc_inbox";
 import { request_at } from "../ipc/ipc_notify";
 import { io_names, IO_PORT, IO_PSET } from "../ipc/ipc_object";
 import { ip_active, ip_receivers_at, ip_senders_at, IpcPort, port_at } from "../ipc/ipc_port";
 import { ips_waiters_at, IpcPset, link_at, pset_at } from "../ipc/ipc_pset";
 import { IpcSpace, is_each, is_entry } from "../ipc/ipc_space";
+import { hands_check } from "./kernel_check_hands";
 import { trap_enter_any, trap_leave } from "./trap";
 
 /**
@@ -48,12 +66,12 @@ function check(): u32 {
     const site = word_load(at) == OWNER_LIVE ? space_check(changetype<IpcSpace>(at)) : 0;
     if (site != 0) return site;
   }
-  return 0;
+  return hands_check();
 }
 
 /** A port: unlocked, its queue whole and counted, nobody asleep beside a message. */
 function port_check(port: IpcPort): u32 {
-  if (port.io_lock != 0 || port.imq_chain != 0) return 0x4011;
+  if (port.io_lock != 0 || port.io_dirty != 0 || port.imq_chain != 0) return 0x4011;
   const queued = queue_length(port);
   if (queued == 0xffffffff) return 0x4012;
   const flags = imq_flags(port);
@@ -61,7 +79,11 @@ function port_check(port: IpcPort): u32 {
   const receivers = load<u32>(ip_receivers_at(port));
   const senders = load<u32>(ip_senders_at(port));
   if (receivers != 0 && (queued != 0 || (flags & IMQ_KICK) == 0)) return 0x4014;
-  if (senders != 0 && (flags & IMQ_BLOCKED) == 0) return 0x4015;
+  if ((flags & IMQ_CLOSED) == 0) {
+    const blocked = (flags & IMQ_BLOCKED) != 0;
+    if ((senders != 0) != blocked || (blocked && queued < imq_qlimit(port))) return 0x4015;
+    if (queued != 0 && (flags & IMQ_KICK) != 0) return 0x401d; // whoever kicked took it away
+  }
   const at_port = changetype<usize>(port);
   if (!waiters_wait(ip_receivers_at(port), at_port, 0)) return 0x4016;
   if (!waiters_wait(ip_senders_at(port), at_port, WAITER_SEND)) return 0x401c;
@@ -108,7 +130,7 @@ function queue_length(port: IpcPort): u32 {
 /** A set: its ring is whole, and nobody is asleep beside a ready member. */
 function pset_check(pset: IpcPset): u32 {
   if (pset.io_lock != 0) return 0x4021;
-  if (load<u32>(ips_waiters_at(pset)) != 0 && pset.ips_ready != 0) return 0x4022;
+  if (load<u32>(ips_waiters_at(pset)) != 0 && pset.ips_ready != 0 && !pset_told(pset)) return 0x4022;
   if (!waiters_wait(ips_waiters_at(pset), changetype<usize>(pset), 0)) return 0x4027;
   let ready: u32 = 0;
   let last: u32 = 0;
@@ -123,6 +145,16 @@ function pset_check(pset: IpcPset): u32 {
     ready -= link_at(at).l_ready;
   }
   return ready == 0 ? 0 : 0x4026;
+}
+
+/** Whether an event loop was told of a ready member and has still to look. */
+function pset_told(pset: IpcPset): bool {
+  for (let at = zone_next(ZONE_WAITER, 0); at != 0; at = zone_next(ZONE_WAITER, at)) {
+    const waiter = waiter_at(at);
+    if (waiter.z_owner != OWNER_LIVE || waiter.w_object != changetype<usize>(pset)) continue;
+    if ((waiter.w_kind & WAITER_ASYNC) != 0 && waiter.w_state == WAITER_DONE) return true;
+  }
+  return false;
 }
 
 /** A space: every entry agrees with its object and with the reverse hash; the counts are right. */
