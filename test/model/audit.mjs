@@ -7,6 +7,7 @@ import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
 import { recordOf } from "./memory.mjs";
 import { refuse } from "./violation.mjs";
 import { census, misplaced } from "./hands.mjs";
+import { HEARD } from "./machine.mjs";
 import { completions, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
@@ -17,6 +18,7 @@ const { HEADER } = layout;
 /** `run` is { machine, world, plan, before, dead: Set of pid, faulted: Set of pid, quiesce() }. */
 export function audit(run) {
   const { machine, world, plan } = run;
+  plan.rest?.(run);
   standing(run);
   const account = messages(run, completed(run));
   const wrong = misplaced(machine);
@@ -102,10 +104,14 @@ function completed({ machine, plan, dead }) {
   for (const { pid, task, name } of plan.loops ?? []) {
     if (dead.has(pid) || machine.coroutines[pid].status === ASLEEP) continue;
     const bell = machine.u32(recordOf(pid) + layout.Processor_p_bell);
-    for (const { code, kmsg, id, seqno } of completions(machine, pid, machine.trap(pid, "processor_drain", 8))) {
-      refuse(bell !== layout.BELL_RUNG, `processor ${pid} has completions and was not told`);
-      if (kmsg !== 0) got.push({ id, seqno, by: pid });
-      else if (code === codes.MACH_IPC_RETRY) got.push(...again(machine, pid, task, name));
+    const heard = machine.u32(recordOf(pid) + layout.Processor_p_bell + HEARD) !== 0;
+    const take = () => machine.trap(pid, "processor_drain", 8);
+    for (let count = take(); count !== 0; count = take()) {
+      for (const { code, kmsg, id, seqno } of completions(machine, pid, count)) {
+        refuse(bell !== layout.BELL_RUNG || !heard, `processor ${pid} has completions and was not told`);
+        if (kmsg !== 0) got.push({ id, seqno, by: pid });
+        else if (code === codes.MACH_IPC_RETRY) got.push(...again(machine, pid, task, name));
+      }
     }
     refuse(answered(machine, pid, layout.WAITER_ASYNC), `processor ${pid} never hears of a completion`);
   }

@@ -34,6 +34,7 @@ export class Explorer {
     this.before = JSON.stringify(census(machine));
     this.world = new World(machine);
     this.plan = scenario(this.world);
+    if (this.plan.nobodyDies) this.options.crashes = false;
     this.actors = this.plan.actors.map(({ pid, program }) => {
       machine.coroutines[pid].begin(program);
       return machine.coroutines[pid];

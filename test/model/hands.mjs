@@ -27,7 +27,7 @@ function* frames(machine) {
 }
 
 /** The owner words of all elements that are not free: [owner, zone, address]. */
-function* owned(machine) {
+export function* owned(machine) {
   let frame = -1;
   for (const kind of frames(machine)) {
     frame++;
@@ -105,8 +105,9 @@ export function misplaced(machine) {
     const pid = owner & 0xff;
     const where = owner & 0xff00;
     const state = machine.u32(recordOf(pid)) & 0xff;
-    const away = state === layout.PROCESSOR_USER || state === layout.PROCESSOR_FREE;
+    const away = [layout.PROCESSOR_USER, layout.PROCESSOR_KERNEL, layout.PROCESSOR_FREE].includes(state); // or it sleeps
     if (where === 0 && away) return `0x${address.toString(16)} is in the hand of ${pid}, who is in state ${state}`;
+    if (where === WORK && away) return `0x${address.toString(16)} is work that ${pid}, in state ${state}, has not done`;
     if (where !== 0 && state === layout.PROCESSOR_FREE) return `0x${address.toString(16)} is the dead ${pid}'s`;
     if (where === MAGAZINE) spare.set(pid * 16 + zone, (spare.get(pid * 16 + zone) ?? 0) + 1);
   }

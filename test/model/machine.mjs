@@ -10,6 +10,8 @@ import { KERNEL_PAGES, Memory, mix, PROCESSORS, recordOf, STACK_BYTES } from "./
 const WAIT = 3;
 const WAKE = 4;
 
+/** From a doorbell to a word that the kernel does not use. */
+export const HEARD = 8;
 /** A wait up to this long is a nap: whoever takes it looks again by himself. */
 const NAP_NS = 60000;
 /** A wait of a slice or longer has no deadline yet. */
@@ -165,6 +167,9 @@ export class Machine extends Memory {
   }
 
   wake(address, count) {
+    // The event loop behind a doorbell is no coroutine: that it was woken is noted beside the bell.
+    if (this.coroutines.some(({ pid }) => address === recordOf(pid) + layout.Processor_p_bell))
+      this.poke(address + HEARD, 1);
     let left = count;
     for (const other of this.coroutines) {
       if (left === 0) return;

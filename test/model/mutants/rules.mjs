@@ -29,9 +29,9 @@ const WORK = /\b(reap_run|reap_push|reap_pop|task_resume)\(|\bp_ending = /;
 /** Says nothing to anybody: neither dropped nor exchanged. */
 const SILENT = /^(dawdle|kassert|debug_site|death_note|out_set)\(|^if \((isDefined|!?BARE)/;
 
-/** Publishes, or makes final. */
+/** Publishes, or makes final. A magazine is its processor's alone: recovery forgets it. */
 const PUBLISHES =
-  /\b(word_store|word_cas|word_swap|word_add|word_sub|word_or|word_and|pair_cas|owner_set|lock_open|lock_forget|lock_note|waiter_wake|wake_unlocked)\(|^journal_commit\(|\bp_(held_count|journal_count|work|drain|wake) = |^store<u32>\(magazine/;
+  /\b(word_store|word_cas|word_swap|word_add|word_sub|word_or|word_and|pair_cas|owner_set|lock_open|lock_forget|lock_note|waiter_wake|wake_unlocked)\(|^journal_commit\(|\bp_(held_count|journal_count|work|drain|wake) = /;
 
 /**
  * The class of the mutant that drops the statement, or undefined: it is not dropped.

@@ -40,8 +40,8 @@ function reached(task) {
     machine = explored;
   };
   try {
-    // Calls from WebAssembly cost: every way without deaths, and every death on the ways without a preemption.
-    search(counting, { ...task, crashes: false }, begins);
+    // Calls from WebAssembly cost: the ways with a preemption without deaths, and every death on those without one.
+    search(counting, { ...task, crashes: false, bound: 1 }, begins);
     machine = undefined;
     search(counting, { ...task, bound: 0, second: 0 }, begins);
     return [...places];
