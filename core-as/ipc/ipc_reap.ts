@@ -107,9 +107,8 @@ function reap_post(kmsg: IpcKmsg): bool {
   if (outcome == PUSH_DONE || outcome == PUSH_KICK) return true;
   kmsg.ikm_types &= ~IKM_POST;
   ip_lock(port);
-  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
   reap_push(changetype<usize>(kmsg));
-  journal_commit();
+  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
   return true;
 }
 

@@ -233,7 +233,7 @@ function ipc_right_copyout_receive(space: IpcSpace, slot_at: usize, port: IpcPor
 /**
  * Releases a send right, or a send-once right without telling anybody, that a slot holds.
  *
- * Conditions: port locked, nothing in the journal. Commits and unlocks the port.
+ * Conditions: port locked, in a transaction, which this commits. Unlocks the port.
  */
 export function ipc_right_drop_slot(port: IpcPort, slot_at: usize, type: u32): void {
   journal_set(slot_at, 0);

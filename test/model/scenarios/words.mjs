@@ -102,7 +102,7 @@ export const words = {
   "refusal after growth"(world) {
     const task = world.task(2, 4);
     const names = Array.from({ length: 7 }, () => world.allocate(task));
-    for (const name of names.slice(0, 6)) world.right({ task, name });
+    for (const name of names.slice(0, 5)) world.right({ task, name }); // and the task's own
     const free = 0x00003003;
     return solo(2, [
       trap(task, "mach_port_insert_right", free, names[6], MACH_MSG_TYPE_MAKE_SEND),
