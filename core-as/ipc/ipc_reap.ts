@@ -5,7 +5,7 @@
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
-import { kassert } from "../kern/panic";
+import { kassert, kdebug } from "../kern/panic";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { me, my_pid, Processor, processor } from "../kern/processor";
 import { waiter_at, waiter_complete, waiter_wake, waiters_remove } from "../kern/waiter";
@@ -80,6 +80,7 @@ export function reap_pop(element: usize, owner: u32): void {
  *             for the end of the next trap.
  */
 export function reap_run(): void {
+  kdebug(me().p_journal_count == 0, 0x1902);
   while (me().p_work != 0) {
     if (!reap_step(me().p_work)) return;
   }

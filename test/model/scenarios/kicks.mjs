@@ -6,7 +6,7 @@ import * as layout from "../../../dist/abi/layout.gen.js";
 import { answer, exactly, inOrder } from "../checks.mjs";
 import { ASLEEP } from "../coroutine.mjs";
 import { owned } from "../hands.mjs";
-import { recordOf } from "../memory.mjs";
+import { PROCESSORS, recordOf } from "../memory.mjs";
 import { refuse } from "../violation.mjs";
 import { drain, kernelTrap, receive, receiveAsync, rpc, send, trap } from "../world.mjs";
 import { pair } from "./queue.mjs";
@@ -52,6 +52,13 @@ function portAt({ machine }, { task, name }) {
     if (machine.u32(address + layout.IpcObject_io_receiver) === (task.handle & ~63) >>> 0) return address;
   }
   throw new Error("there is no such port");
+}
+
+/** Address and owner word of each frame. */
+function* frames(machine) {
+  const from = layout.PROCESSORS + PROCESSORS * layout.PROCESSOR_SIZE;
+  const count = machine.u32(layout.HEADER + layout.Header_h_frames_max);
+  for (let frame = 0; frame < count; frame++) yield [from + frame * 4, machine.u32(from + frame * 4)];
 }
 
 export const kicks = {
@@ -261,6 +268,22 @@ export const kicks = {
       actors: [{ pid: 2, program: [send(client, message), kernelTrap("mach_msg_release", message.kmsg)] }],
       check: (end) => answer(end, 2, 1, codes.KERN_SUCCESS),
     };
+  },
+
+  /** A right for which there is no memory for a name is released. */
+  "receive of a right, without memory"(world) {
+    const task = world.task(2, 4);
+    const other = world.task(3);
+    const port = world.port(task);
+    const carried = world.port(other);
+    const to = world.right(port, other);
+    const rights = [[carried.name, codes.MACH_MSG_TYPE_MAKE_SEND]];
+    world.sendNow(other, 3, world.message(other, 3, { to, rights }));
+    while (world.allocate(task, codes.MACH_PORT_RIGHT_DEAD_NAME) >>> 8 < 255);
+    const { machine } = world;
+    for (const [at, owner] of frames(machine)) if (owner === 0) machine.poke(at, 6); // as the tables' own
+    // Who dies while it releases the right takes the message along.
+    return { actors: [{ pid: 2, program: [receive(task, port.name)] }], unaccounted: true };
   },
 
   /** A quota is given back with the message. */
