@@ -86,6 +86,9 @@ export const Header_h_burial: usize = offsetof<Header>("h_burial");
 
 export const Processor_p_state: usize = offsetof<Processor>("p_state");
 export const Processor_p_stop: usize = offsetof<Processor>("p_stop");
+export const Processor_p_work: usize = offsetof<Processor>("p_work");
+export const Processor_p_completed: usize = offsetof<Processor>("p_completed");
+export const Processor_p_drain: usize = offsetof<Processor>("p_drain");
 export const Processor_p_pid: usize = offsetof<Processor>("p_pid");
 export const Processor_p_spin_steps: usize = offsetof<Processor>("p_spin_steps");
 export const Processor_p_locks: usize = offsetof<Processor>("p_locks");
@@ -141,4 +144,5 @@ export const Waiter_w_state: usize = offsetof<Waiter>("_w_state");
 export const Waiter_w_object: usize = offsetof<Waiter>("w_object");
 export const Waiter_w_link: usize = offsetof<Waiter>("_w_link");
 export const Waiter_w_pid: usize = offsetof<Waiter>("w_pid");
+export const Waiter_w_hander: usize = offsetof<Waiter>("w_hander");
 export const Waiter_w_task: usize = offsetof<Waiter>("w_task");

@@ -13,6 +13,7 @@
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { journal_set, journal_set_hint } from "./journal";
 import { wake_unlocked } from "./lock";
+import { kassert } from "./panic";
 import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
 import {
   BELL_ARMED,
@@ -182,6 +183,10 @@ export function waiter_complete(waiter: Waiter, code: u32, kmsg: u32): void {
 
 /** Wakes the owner of a completed waiter. Conditions: committed; any locks may still be held. */
 export function waiter_wake(waiter: Waiter): void {
+  // Whoever waits, or buries who waits, lets the waiter be until this is done.
+  if (isDefined(KERN_DEBUG) || isDefined(KERN_MODEL)) {
+    kassert(waiter.z_owner == OWNER_LIVE && waiter.w_state == WAITER_DONE, 0x0601);
+  }
   if (waiter.w_kind & WAITER_ASYNC) {
     waiter_post(waiter);
     return;

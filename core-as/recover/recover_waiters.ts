@@ -14,7 +14,6 @@ import {
   p_completed_at,
   p_rescan_at,
   p_state_at,
-  processor_acknowledge,
   processor_at,
   processor_can_wait,
   processor_stopped,
@@ -84,7 +83,6 @@ function await_wake(waiter: Waiter, blocked: bool): void {
   while (waiter.w_hander != 0 && waiter.w_hander != my_pid() && !processor_stopped(waiter.w_hander)) {
     ipc_wait_posted(waiter.w_pid);
     if (waiter.w_hander == 0) return;
-    processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(waiter.w_pid), word_load(p_state_at(waiter.w_pid)), LOCK_NAP_NS);
   }
 }

@@ -2,12 +2,14 @@
 // (test/model/mutants).
 
 import * as codes from "../../../dist/abi/codes.gen.js";
-import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
+import { cancel, detach, drain, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
 import { pair } from "./queue.mjs";
+import { recovery } from "./recovery.mjs";
 
 export const scenarios = {
   ...alone,
+  ...recovery,
 
   "full queue, other limit"(world) {
     const { server, client, port, to } = pair(world, 1);
@@ -100,7 +102,7 @@ export const scenarios = {
     return {
       actors: [
         { pid: 2, program: [send(client, world.message(client, 2, { to }))] },
-        { pid: 3, program: [kernelTrap("processor_detach")] },
+        { pid: 3, program: [detach()] },
       ],
       destroys: true,
       unaccounted: true, // a completion that nobody takes may have the message
