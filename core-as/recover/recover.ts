@@ -160,10 +160,12 @@ function inherit_claims(pid: u32): void {
   }
 }
 
-/** Buries those whose burial a recoverer left half done when it died itself. */
+/** Buries those whose burial a recoverer left half done when it died itself, and those whom they had begun to bury, of any number. */
 function bury_inherited(): void {
   for (let pid: u32 = 1; pid < PROCESSOR_MAX; pid++) {
-    if (word_load(p_state_at(pid)) == PROCESSOR_GONE && pid != my_pid()) processor_bury(pid, true);
+    if (word_load(p_state_at(pid)) != PROCESSOR_GONE || pid == my_pid()) continue;
+    processor_bury(pid, true);
+    pid = 0;
   }
 }
 

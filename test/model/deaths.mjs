@@ -17,8 +17,8 @@ const NOTHING = new Set();
 const WAYS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
 /** The same, when there are no others. */
 const ALONE = ["burial", "throw"];
-/** Verbs of one actor, and of a recovery, before the other side goes on in "both". */
-const VERBS = { actor: 40, recovery: 600 };
+/** Verbs of one actor, and of a recovery, before the other side goes on in "both"; and of one that runs alone, before it is endless. */
+const VERBS = { actor: 40, recovery: 600, alone: 100000 };
 
 export class Deaths {
   constructor(explorer) {
@@ -112,7 +112,7 @@ export class Deaths {
     const { machine, explorer, others } = this;
     const { mark } = machine;
     const standing = others.map((actor) => actor.save());
-    machine.run(settler, mingled ? this.#mingle(others) : 0);
+    machine.run(settler, mingled ? this.#mingle(others) : VERBS.alone);
     explorer.sound(settler);
     const alone = machine.mark;
     explorer.quiesce(mingled ? [...others, settler] : [settler, ...others]);
