@@ -100,11 +100,9 @@ function end_wait(waiter: Waiter): u32 {
   const sends = (waiter.w_kind & WAITER_SEND) != 0;
   ip_lock(port);
   const linked = waiter.w_state == WAITER_LINKED;
-  let kmsg = waiter.w_kmsg;
+  let kmsg = waiter.w_kmsg; // none if it sends and is not linked: its message was queued
   if (linked && sends) imq_unwait_send(port, waiter);
   else if (linked) imq_unwait_receive(port, waiter);
-  else if (sends)
-    kmsg = 0; // its message was queued
   else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter)) kmsg = 0;
   else if (kmsg != 0) {
     journal_set(kmsg, my_pid());

@@ -110,6 +110,8 @@ export const recovery = {
   "burial+condemn"(world) {
     world.task(1, 4);
     world.gone(1);
+    const task = world.task(2, 4);
+    world.pending(task, 2, world.port(task).name);
     return {
       actors: [
         { pid: 2, program: [bury(1)] },
@@ -226,16 +228,14 @@ export const recovery = {
   },
 
   /** Others meet the recovery of one that has a port locked. */
-  "send+receive during a burial"(world) {
-    const { server, client, port, to } = pair(world);
+  "receive+receive during a burial"(world) {
+    const server = world.task(2, 3, 4);
+    for (const pid of [2, 3]) world.warm(server, pid);
+    const port = world.port(server);
     world.right(port);
-    world.sendNow(server, 4, world.message(server, 4, { to: port.name }));
-    const message = world.message(client, 2, { to });
+    for (let each = 0; each < 2; each++) world.sendNow(server, 4, world.message(server, 4, { to: port.name }));
     return {
-      actors: [
-        { pid: 2, program: [send(client, message)] },
-        { pid: 3, program: [receive(server, port.name)] },
-      ],
+      actors: [2, 3].map((pid) => ({ pid, program: [receive(server, port.name)] })),
       next: trap(server, "mach_port_type", port.name),
       mixed: (machine, pid) => machine.u32(recordOf(pid) + layout.Processor_p_journal_count) === 2,
     };
