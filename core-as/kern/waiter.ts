@@ -183,8 +183,8 @@ export function waiter_complete(waiter: Waiter, code: u32, kmsg: u32): void {
 
 /** Wakes the owner of a completed waiter. Conditions: committed; any locks may still be held. */
 export function waiter_wake(waiter: Waiter): void {
-  // Whoever waits, or buries who waits, lets the waiter be until this is done.
-  if (isDefined(KERN_DEBUG) || isDefined(KERN_MODEL)) {
+  if (isDefined(KERN_MODEL)) {
+    word_load(w_word_at(waiter)); // a place to be late at: who waits, or buries who waits, lets the waiter be until this is done
     kassert(waiter.z_owner == OWNER_LIVE && waiter.w_state == WAITER_DONE, 0x0601);
   }
   if (waiter.w_kind & WAITER_ASYNC) {

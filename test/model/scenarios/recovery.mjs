@@ -11,6 +11,7 @@ import {
   condemn,
   detach,
   drain,
+  kernelTrap,
   receive,
   receiveAsync,
   send,
@@ -142,8 +143,46 @@ export const recovery = {
     return told(world, (server, set) => [drain(), receiveAsync(server, set)]);
   },
 
-  "told on a set, and leaves"(world) {
+  "leave of one told on a set"(world) {
     return told(world, () => [detach()]);
+  },
+
+  /** Who takes the first of two messages wakes the next receiver of the set when nothing is locked any more. */
+  "told on a set by another"(world) {
+    const server = world.task(2, 3, 4);
+    const client = world.task(4);
+    world.warm(server, 2);
+    const port = world.port(server);
+    const set = world.set(server, port);
+    const loops = [world.pending(server, 4, set), world.pending(server, 3, set)];
+    const to = world.right(port, client);
+    for (let each = 0; each < 2; each++) world.sendNow(client, 4, world.message(client, 4, { to }));
+    return {
+      actors: [
+        { pid: 2, program: [receive(server, set)] },
+        { pid: 3, program: [drain()] },
+      ],
+      loops,
+    };
+  },
+
+  /** The same for a receiver that sleeps: who cancels passes on what it was told of. */
+  "cancel on a set+receive on it"(world) {
+    const server = world.task(2, 3, 4);
+    const client = world.task(2);
+    world.warm(server, 3);
+    const port = world.port(server);
+    const set = world.set(server, port);
+    const message = world.message(client, 2, { to: world.right(port, client) });
+    const loop = world.pending(server, 2, set);
+    const waiter = world.machine.out(2, 0);
+    return {
+      actors: [
+        { pid: 3, program: [receive(server, set)] },
+        { pid: 2, program: [send(client, message), kernelTrap("mach_msg_cancel", waiter)] },
+      ],
+      loops: [loop],
+    };
   },
 
   /** Two completions: one is taken, one was taken off the list, or not. */
