@@ -30,7 +30,7 @@ export function audit(run) {
     refuse(status !== DONE && status !== DEAD, `processor ${pid} is not woken by the end of its task`);
   }
   for (let pid = 1; pid < AUDITOR; pid++) {
-    if (machine.u32(recordOf(pid)) !== layout.PROCESSOR_FREE) 
+    if (machine.u32(recordOf(pid)) !== layout.PROCESSOR_FREE)
       machine.trap(AUDITOR, "processor_gone", pid, generationOf(machine, pid));
     const leaves = remains(machine, pid);
     refuse(leaves !== undefined, leaves);
