@@ -59,7 +59,7 @@ export class Processor {
   p_debug_stop: u32;
   /** The debug site at which it has stopped. Debug builds. Atomic. */
   p_debug_at: u32;
-  /** Not 0 once condemned: the next look at it is the last. Atomic. */
+  /** The generation that is condemned: its next look at it is the last. Another life of the record is not meant. Atomic. */
   p_stop: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
@@ -153,7 +153,7 @@ export function processor_can_wait(): bool {
 
 /** Whether this agent must leave: condemned, or the kernel is closed. */
 export function processor_must_leave(): bool {
-  return word_load(processor + offsetof<Processor>("p_stop")) != 0 || word_load(h_terminated_at()) != 0;
+  return word_load(processor + offsetof<Processor>("p_stop")) == me().p_generation || word_load(h_terminated_at()) != 0;
 }
 
 /**
@@ -162,7 +162,7 @@ export function processor_must_leave(): bool {
  * Conditions: in a trap, anything held. Does not return when condemned.
  */
 export function processor_acknowledge(): void {
-  if (word_load(processor + offsetof<Processor>("p_stop")) == 0) return;
+  if (word_load(processor + offsetof<Processor>("p_stop")) != me().p_generation) return;
   // [S3] Publishes that no store of this agent follows.
   const state_at = processor + offsetof<Processor>("p_state");
   word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);

@@ -13,7 +13,7 @@
 import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { journal_set, journal_set_hint } from "./journal";
 import { wake_unlocked } from "./lock";
-import { kdebug } from "./panic";
+import { kassert } from "./panic";
 import { SLEEP_SLICE_NS, SPIN_CHUNK } from "./param";
 import {
   BELL_ARMED,
@@ -183,7 +183,11 @@ export function waiter_complete(waiter: Waiter, code: u32, kmsg: u32): void {
 
 /** Wakes the owner of a completed waiter. Conditions: committed; any locks may still be held. */
 export function waiter_wake(waiter: Waiter): void {
-  kdebug(me().p_journal_count == 0, 0x0601);
+  if (isDefined(KERN_MODEL)) {
+    word_load(w_word_at(waiter)); // a place to be late at: who waits, or buries who waits, lets the waiter be until this is done
+    kassert(me().p_journal_count == 0, 0x0601);
+    kassert(waiter.z_owner == OWNER_LIVE && waiter.w_state == WAITER_DONE, 0x0602);
+  }
   if (waiter.w_kind & WAITER_ASYNC) {
     waiter_post(waiter);
     return;
