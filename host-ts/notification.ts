@@ -57,7 +57,7 @@ export class NotificationRequest implements ReplyTaker {
       MACH_MSG_TYPE_MAKE_SEND_ONCE,
     );
     if (kr !== 0) {
-      space.replies.unused(this.#port);
+      space.replies.drop(this.#port); // the refused right was made for it, and its end may be told there
       this.#settled();
     }
     check("mach_port_request_notification", kr);

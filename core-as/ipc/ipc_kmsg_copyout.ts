@@ -124,7 +124,7 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
 }
 
 /**
- * Delivers no more than the header (A116, A122): rights are released, size is 24, nobody to reply to.
+ * Delivers no more than the header (A116, A122): rights are released, size is 24, nobody to reply to; the bits are those of the message.
  *
  * Conditions: kmsg in this processor's hand, nothing locked. Consumes: its rights. Returns: `code`.
  */
@@ -133,7 +133,7 @@ export function ipc_kmsg_copyout_dest(kmsg: IpcKmsg, code: u32): u32 {
   const complex = ikm_complex(kmsg);
   ipc_kmsg_clean(kmsg);
   kmsg.ikm_size = MSGH_HEADER_BYTES;
-  store<u32>(bytes, complex | (ikm_remote_type(kmsg) << 8), MSGH_BITS);
+  store<u32>(bytes, complex | ikm_local_type(kmsg) | (ikm_remote_type(kmsg) << 8), MSGH_BITS);
   store<u32>(bytes, MSGH_HEADER_BYTES, MSGH_SIZE);
   store<u32>(bytes, 0, MSGH_REMOTE_PORT);
   store<u32>(bytes, kmsg.ikm_local_name, MSGH_LOCAL_PORT);

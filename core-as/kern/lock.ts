@@ -82,6 +82,7 @@ export function lock_none(): bool {
 /** Opens the lock but keeps the note of it. Conditions: held, transaction committed. See lock_forget. */
 export function lock_open(lock_at: usize): void {
   if (!BARE_JOURNAL) kassert(me().p_journal_count == 0, 0x0203);
+  if (isDefined(KERN_DEBUG) || isDefined(KERN_MODEL)) kassert(load<u32>(lock_at) == my_pid(), 0x0204);
   dawdle();
   word_store(lock_at, 0); // [S6] publishes what the section wrote
   dawdle();

@@ -59,7 +59,7 @@ export class Processor {
   p_debug_stop: u32;
   /** The debug site at which it has stopped. Debug builds. Atomic. */
   p_debug_at: u32;
-  /** Not 0 once condemned: the next look at it is the last. Atomic. */
+  /** The generation that is condemned: its next look at it is the last. Another life of the record is not meant. Atomic. */
   p_stop: u32;
   /** Word whose sleeper is to be notified once the last lock is released, or 0. */
   p_wake: u32;
@@ -158,7 +158,7 @@ export function processor_can_wait(): bool {
  * Conditions: in a trap, anything held. Does not return when condemned.
  */
 export function processor_acknowledge(): void {
-  if (word_load(processor + offsetof<Processor>("p_stop")) == 0) return;
+  if (word_load(processor + offsetof<Processor>("p_stop")) != me().p_generation) return;
   // [S3] Publishes that no store of this agent follows.
   const state_at = processor + offsetof<Processor>("p_state");
   word_cas(state_at, PROCESSOR_KERNEL, PROCESSOR_DEAD);

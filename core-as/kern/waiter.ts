@@ -14,7 +14,7 @@ import { word_cas, word_load, word_swap, word_wait, word_wake } from "../sync/at
 import { journal_set, journal_set_hint } from "./journal";
 import { lock_nap, wake_unlocked } from "./lock";
 import { h_terminated_at } from "./memory_map";
-import { kdebug } from "./panic";
+import { kassert } from "./panic";
 import { SLEEP_SLICE_NS } from "./param";
 import {
   BELL_ARMED,
@@ -182,7 +182,11 @@ export function waiter_complete(waiter: Waiter, code: u32, kmsg: u32): void {
 
 /** Wakes the owner of a completed waiter. Conditions: committed; any locks may still be held. */
 export function waiter_wake(waiter: Waiter): void {
-  kdebug(me().p_journal_count == 0, 0x0601);
+  if (isDefined(KERN_MODEL)) {
+    word_load(w_word_at(waiter)); // a place to be late at: who waits, or buries who waits, lets the waiter be until this is done
+    kassert(me().p_journal_count == 0, 0x0601);
+    kassert(waiter.z_owner == OWNER_LIVE && waiter.w_state == WAITER_DONE, 0x0602);
+  }
   if (waiter.w_kind & WAITER_ASYNC) {
     waiter_post(waiter);
     return;

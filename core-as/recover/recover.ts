@@ -24,7 +24,6 @@ import {
   processor_claim,
   processor_unclaim,
   processor_undo_claimed,
-  wake_flush,
 } from "../kern/lock";
 import { h_burial_at, header, PROCESSOR_SIZE, PROCESSORS } from "../kern/memory_map";
 import {
@@ -43,7 +42,6 @@ import {
   p_state_at,
   p_stop_at,
   processor,
-  processor_acknowledge,
   processor_at,
   processor_can_wait,
 } from "../kern/processor";
@@ -73,7 +71,6 @@ import { imq_drain, imq_inbox_head } from "../ipc/ipc_inbox";
 import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
-import { reap_run } from "../ipc/ipc_reap";
 import { IpcSpace } from "../ipc/ipc_space";
 import { task_detach, task_runs, task_terminate } from "../task/task";
 
@@ -87,12 +84,14 @@ import { task_detach, task_runs, task_terminate } from "../task/task";
  *             are one at a time (h_burial), so that who comes late finds the record free, or claimed anew with another number.
  */
 export function processor_condemn(pid: u32, generation: u32): u32 {
+  const condemned = pid < PROCESSOR_MAX ? word_load(p_stop_at(pid)) : 0;
   if (burial_held(pid, generation)) {
-    word_store(p_stop_at(pid), 1); // [S4]
+    // [S4] Unless somebody condemns a later life meanwhile; if there is one that nobody condemns, it is not meant by this.
+    word_cas(p_stop_at(pid), condemned, generation);
     return KERN_FAILURE;
   }
   if (!burial_enter(pid, generation)) return KERN_INVALID_ARGUMENT;
-  word_store(p_stop_at(pid), 1); // [S4]
+  word_store(p_stop_at(pid), generation); // [S4]
   const before = word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
   const buries = before == PROCESSOR_USER || before == PROCESSOR_DEAD || before == PROCESSOR_GONE;
   if (buries) processor_bury(pid, false);
@@ -161,31 +160,33 @@ function inherit_claims(pid: u32): void {
   }
 }
 
-/** Buries those whose burial a recoverer left half done when it died itself. */
+/** Buries those whose burial a recoverer left half done when it died itself, and those whom they had begun to bury, of any number. */
 function bury_inherited(): void {
   for (let pid: u32 = 1; pid < PROCESSOR_MAX; pid++) {
-    if (word_load(p_state_at(pid)) == PROCESSOR_GONE && pid != my_pid()) processor_bury(pid, true);
+    if (word_load(p_state_at(pid)) != PROCESSOR_GONE || pid == my_pid()) continue;
+    processor_bury(pid, true);
+    pid = 0;
   }
 }
 
-/** Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. */
+/**
+ * Settles a dead processor's estate. With `gone`, its record and memory are free afterwards. What is to be destroyed or posted goes on
+ * the work list of the caller, who does it when the trap ends.
+ */
 function processor_bury(pid: u32, gone: bool): void {
   // Ends: a claim of another is short (it undoes the transaction for a lock, which takes none); who dies or faults with one loses it
   // to this call. A recovery of the processor by itself is ended by processor_mark_gone once its thread is gone.
   while (!processor_claim(pid)) {
-    processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
   }
   processor_settle(pid, gone);
   settle_tasks(pid);
-  reap_run();
   inherit_claims(pid);
   if (!gone) {
     processor_unclaim(pid);
     return;
   }
   forget_magazines(pid);
-  word_store(p_stop_at(pid), 0);
   word_store(p_state_at(pid), PROCESSOR_FREE); // [S4] publishes the empty record to the next claimer
 }
 
@@ -206,14 +207,12 @@ export function processor_recover_self(): void {
   inherit_claims(pid); // what it left half recovered is anybody's
   forget_magazines(pid);
   sweep_elements(OWNER_MAGAZINE | pid);
-  wake_flush();
   kick_ports();
   forget_keepers(me().p_work);
   free_runs(pid);
   settle_waiters(pid, true);
   sweep_kmsgs(pid, false);
   sweep_elements(pid);
-  reap_run();
   rouse_sets();
   settle_posts();
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
@@ -233,7 +232,6 @@ function processor_settle(pid: u32, gone: bool): void {
     sweep_elements(pid);
     sweep_elements(OWNER_MAGAZINE | pid);
   }
-  reap_run();
   rouse_sets();
   settle_posts();
 }
@@ -360,5 +358,4 @@ export function processor_leave(): void {
   settle_waiters(my_pid(), false);
   rouse_sets();
   settle_tasks(my_pid());
-  reap_run();
 }

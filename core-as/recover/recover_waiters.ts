@@ -14,7 +14,6 @@ import {
   p_completed_at,
   p_rescan_at,
   p_state_at,
-  processor_acknowledge,
   processor_at,
   processor_can_wait,
   processor_stopped,
@@ -84,7 +83,6 @@ function await_wake(waiter: Waiter, blocked: bool): void {
   while (waiter.w_hander != 0 && waiter.w_hander != my_pid() && !processor_stopped(waiter.w_hander)) {
     ipc_wait_posted(waiter.w_pid);
     if (waiter.w_hander == 0) return;
-    processor_acknowledge();
     if (processor_can_wait()) word_wait(p_state_at(waiter.w_pid), word_load(p_state_at(waiter.w_pid)), LOCK_NAP_NS);
   }
 }
@@ -102,11 +100,9 @@ function end_wait(waiter: Waiter): u32 {
   const sends = (waiter.w_kind & WAITER_SEND) != 0;
   ip_lock(port);
   const linked = waiter.w_state == WAITER_LINKED;
-  let kmsg = waiter.w_kmsg;
+  let kmsg = waiter.w_kmsg; // none if it sends and is not linked: its message was queued
   if (linked && sends) imq_unwait_send(port, waiter);
   else if (linked) imq_unwait_receive(port, waiter);
-  else if (sends)
-    kmsg = 0; // its message was queued
   else if (kmsg != 0 && imq_put_back(port, kmsg_at(kmsg), waiter)) kmsg = 0;
   else if (kmsg != 0) {
     journal_set(kmsg, my_pid());

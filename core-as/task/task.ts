@@ -188,7 +188,6 @@ export function task_terminate(task: IpcSpace, heir_of: u32): void {
       return;
     }
     task_drop_ports(task);
-    reap_run();
     tail.t_state = TASK_EMPTY;
   }
   task_free(task);

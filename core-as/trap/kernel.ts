@@ -94,7 +94,8 @@ export function frames_used(): u32 {
 /**
  * First trap of an agent whose record the host has claimed. `flags`: PROCESSOR_CAN_WAIT.
  *
- * Conditions: the record is in state USER, and nobody else uses it. Returns: KERN_SUCCESS; KERN_TERMINATED.
+ * Conditions: the record is in state USER, and nobody else uses it. What its last life left in p_wake and p_ending is a notify and a
+ *             look too many. Returns: KERN_SUCCESS; KERN_TERMINATED.
  */
 export function processor_attach(flags: u32): u32 {
   const record = me();
@@ -110,8 +111,6 @@ export function processor_attach(flags: u32): u32 {
   record.p_bell = 0;
   record.p_rescan = 0;
   record.p_drain = 0;
-  record.p_wake = 0;
-  record.p_ending = 0;
   const kr = trap_enter();
   return kr == KERN_SUCCESS ? trap_leave(KERN_SUCCESS) : kr;
 }

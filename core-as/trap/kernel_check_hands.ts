@@ -32,9 +32,8 @@ export function hands_check(): u32 {
   }
   for (let pid: u32 = 1; pid < PROCESSOR_MAX; pid++) {
     const state = word_load(p_state_at(pid));
-    const processor = processor_at(pid);
     if (state != PROCESSOR_USER && state != PROCESSOR_KERNEL) continue; // it sleeps, in the kernel
-    if (processor.p_wake != 0 || processor.p_journal_count != 0) return 0x4043;
+    if (processor_at(pid).p_journal_count != 0) return 0x4043;
   }
   for (let frame = header().h_first_frame; frame < frames_count(); frame++) {
     const owner = word_load(frame_owner_at(frame));

@@ -1,14 +1,13 @@
 // mach_port_insert_right and mach_port_request_notification: rights that come as an argument.
 
 import { journal_abort, journal_commit, journal_set } from "../kern/journal";
-import { out_set } from "../kern/processor";
+import { my_pid, out_set } from "../kern/processor";
 import {
   KERN_INVALID_ARGUMENT,
   KERN_INVALID_CAPABILITY,
   KERN_INVALID_NAME,
   KERN_INVALID_RIGHT,
   KERN_INVALID_VALUE,
-  KERN_NAME_EXISTS,
   KERN_NOT_SUPPORTED,
   KERN_RESOURCE_SHORTAGE,
   KERN_RIGHT_EXISTS,
@@ -17,9 +16,7 @@ import {
 import {
   MACH_MSG_TYPE_MAKE_SEND,
   MACH_MSG_TYPE_MAKE_SEND_ONCE,
-  MACH_MSG_TYPE_MOVE_SEND,
   MACH_MSG_TYPE_MOVE_SEND_ONCE,
-  MACH_MSG_TYPE_PORT_RECEIVE,
   MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
 } from "../abi/message";
@@ -33,7 +30,6 @@ import {
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_PORT_SET,
   MACH_PORT_TYPE_RECEIVE,
-  MACH_PORT_TYPE_SEND,
   MACH_PORT_UREFS_MAX,
   MACH_PORT_VALID,
 } from "../abi/port";
@@ -54,7 +50,13 @@ import {
 import { ip_active, IP_DEAD, ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import { reap_push } from "../ipc/ipc_reap";
 import { ipc_right_lookup } from "../ipc/ipc_right";
-import { ipc_copyin_type, ipc_right_copyin, ipc_right_copyin_check, ipc_right_copyout } from "../ipc/ipc_right_copy";
+import {
+  ipc_copyin_type,
+  ipc_right_copyin,
+  ipc_right_copyin_check,
+  ipc_right_copyout,
+  ipc_right_name,
+} from "../ipc/ipc_right_copy";
 import { ipc_entry_reserve, IpcSpace } from "../ipc/ipc_space";
 import { zone_free, ZONE_REQUEST } from "../kern/zone";
 import { space_enter, space_leave, space_of } from "./mach_port";
@@ -71,7 +73,7 @@ export function carrier_alloc(type: u32): IpcKmsg | null {
   return kmsg;
 }
 
-/** A66 to A68: gives the space a right under a name that the caller chooses. Refusals change nothing. */
+/** A66 to A68: gives the space a right under a name that the caller chooses. A right that was copied in is gone, also on a refusal. */
 export function mach_port_insert_right(handle: u32, target: u32, name: u32, poly: u32, disposition: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
@@ -80,68 +82,59 @@ export function mach_port_insert_right(handle: u32, target: u32, name: u32, poly
 
 function insert_right(space: IpcSpace, name: u32, poly: u32, disposition: u32): u32 {
   const type = ipc_copyin_type(disposition);
-  if (type == 0 || !MACH_PORT_VALID(name)) return KERN_INVALID_VALUE;
-  if (!MACH_PORT_VALID(poly)) return KERN_INVALID_CAPABILITY;
+  if (type == 0) return KERN_INVALID_VALUE;
+  if (!MACH_PORT_VALID(poly)) return MACH_PORT_VALID(name) ? KERN_INVALID_CAPABILITY : KERN_INVALID_VALUE;
   const entry = ipc_right_lookup(space, poly);
   if (!entry) return KERN_INVALID_NAME;
-  const dead = ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME;
-  if (dead && name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND) return KERN_INVALID_CAPABILITY;
-  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return KERN_INVALID_RIGHT;
-  if (dead) return KERN_INVALID_CAPABILITY;
+  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) {
+    const dead = ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME;
+    const made = name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND;
+    return dead && made ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
+  }
   // Before anything moves: a name that gains SEND needs a slot of the reverse hash.
   if (type == MACH_MSG_TYPE_PORT_SEND) {
     if (!ipc_hash_reserve(space)) return KERN_RESOURCE_SHORTAGE;
     journal_commit();
   }
-  if (name == poly) return insert_same(space, name, entry, disposition);
-  // Send and receive rights for one port share one name: the port has one already, unless its only right moves.
-  const type_held = ie_type(entry.ie_bits);
-  const moves =
-    (disposition == MACH_MSG_TYPE_MOVE_SEND && type_held == MACH_PORT_TYPE_SEND && ie_urefs(entry.ie_bits) == 1) ||
-    (type == MACH_MSG_TYPE_PORT_RECEIVE && type_held == MACH_PORT_TYPE_RECEIVE);
-  if (type != MACH_MSG_TYPE_PORT_SEND_ONCE && !moves) return KERN_RIGHT_EXISTS;
-  const kr = ipc_entry_reserve(space, name);
-  if (kr != KERN_SUCCESS) {
-    journal_abort();
-    return kr;
-  }
-  journal_commit();
-  return insert_move(space, name, poly, entry, disposition, type);
-}
-
-/** Moves a right out of one entry into a reserved name. */
-function insert_move(space: IpcSpace, name: u32, poly: u32, entry: IpcEntry, disposition: u32, type: u32): u32 {
   const kmsg = carrier_alloc(type);
   if (!kmsg) return KERN_RESOURCE_SHORTAGE;
   ipc_right_copyin(space, poly, entry, disposition, carrier_slot(kmsg));
-  const placed = ipc_right_copyout(space, carrier_slot(kmsg), type, name);
-  ipc_kmsg_destroy(kmsg);
-  return placed == name ? KERN_SUCCESS : placed == MACH_PORT_DEAD ? KERN_INVALID_CAPABILITY : KERN_RESOURCE_SHORTAGE;
+  const code = insert_carried(space, name, kmsg, type);
+  ipc_kmsg_destroy(kmsg); // and the right in it, if it was refused
+  return code;
 }
 
-/** `name` and `poly` are one name. */
-function insert_same(space: IpcSpace, name: u32, entry: IpcEntry, disposition: u32): u32 {
-  if (disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE) return KERN_NAME_EXISTS;
-  if (disposition == MACH_MSG_TYPE_MOVE_SEND || disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) return KERN_SUCCESS;
-  const type = ipc_copyin_type(disposition);
-  const kmsg = carrier_alloc(type);
-  if (!kmsg) return KERN_RESOURCE_SHORTAGE;
-  const alone = type == MACH_MSG_TYPE_PORT_RECEIVE && ie_type(entry.ie_bits) == MACH_PORT_TYPE_RECEIVE;
-  if (alone) {
-    // The name would be freed and taken again with another generation: the right stays where it is.
-    ipc_kmsg_free(kmsg);
-    return KERN_SUCCESS;
+/** Puts the carrier's right under the name. Conditions: space locked, nothing in the journal. Commits. */
+function insert_carried(space: IpcSpace, name: u32, kmsg: IpcKmsg, type: u32): u32 {
+  if (!MACH_PORT_VALID(name)) return KERN_INVALID_VALUE;
+  if (kmsg.ikm_local == IP_DEAD) return KERN_INVALID_CAPABILITY;
+  // Send and receive rights for one port share one name.
+  let held: u32 = 0;
+  if (type != MACH_MSG_TYPE_PORT_SEND_ONCE) {
+    const port = port_at(kmsg.ikm_local);
+    ip_lock(port);
+    held = ipc_right_name(space, port);
+    ip_unlock(port);
   }
-  ipc_right_copyin(space, name, entry, disposition, carrier_slot(kmsg));
-  const placed = ipc_right_copyout(space, carrier_slot(kmsg), type, 0);
-  ipc_kmsg_destroy(kmsg);
-  return placed != 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+  if (held == 0) {
+    const kr = ipc_entry_reserve(space, name);
+    if (kr != KERN_SUCCESS) {
+      journal_abort();
+      return kr;
+    }
+    journal_commit();
+  } else if (held != name) {
+    return KERN_RIGHT_EXISTS;
+  }
+  const placed = ipc_right_copyout(space, carrier_slot(kmsg), type, name);
+  return placed == name ? KERN_SUCCESS : placed == MACH_PORT_DEAD ? KERN_INVALID_CAPABILITY : KERN_RESOURCE_SHORTAGE;
 }
 
 /**
  * A137 to A156: arms, replaces or (notify 0) cancels a notification request.
  *
- * Consumes: the notify right on success. Returns: out 0 the name of the send-once right that was armed before, or 0.
+ * Consumes: the notify right, also when the request is refused. Returns: out 0 the name of the send-once right that was armed before,
+ *           or 0.
  */
 export function mach_port_request_notification(
   handle: u32,
@@ -155,19 +148,17 @@ export function mach_port_request_notification(
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   const space = space_of(handle);
-  const refusal = request_check(space, name, id, sync, notify, disposition);
-  if (refusal != KERN_SUCCESS) return space_leave(handle, refusal);
+  if (notify != MACH_PORT_NULL) {
+    const refusal = request_check_notify(space, notify, disposition);
+    if (refusal != KERN_SUCCESS) return space_leave(handle, refusal);
+  }
   return space_leave(handle, request_arm(space, name, id, sync, notify, disposition));
 }
 
-function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32, disposition: u32): u32 {
+function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32): u32 {
   const known = id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS || id == MACH_NOTIFY_DEAD_NAME;
   if (id == MACH_NOTIFY_SEND_POSSIBLE) return KERN_NOT_SUPPORTED;
   if (!known) return KERN_INVALID_VALUE;
-  if (notify != MACH_PORT_NULL) {
-    const kr = request_check_notify(space, notify, disposition);
-    if (kr != KERN_SUCCESS) return kr;
-  }
   if (id == MACH_NOTIFY_DEAD_NAME) return request_check_name(space, name, sync, notify);
   if (id == MACH_NOTIFY_PORT_DESTROYED && sync != 0) return KERN_INVALID_VALUE;
   if (!MACH_PORT_VALID(name)) return KERN_INVALID_RIGHT;
@@ -182,8 +173,7 @@ function request_check_notify(space: IpcSpace, notify: u32, disposition: u32): u
   if (!once) return KERN_INVALID_VALUE;
   const entry = ipc_right_lookup(space, notify);
   if (!entry) return KERN_INVALID_NAME;
-  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return KERN_INVALID_RIGHT;
-  return ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
+  return ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS ? KERN_INVALID_RIGHT : KERN_SUCCESS;
 }
 
 function request_check_name(space: IpcSpace, name: u32, sync: u32, notify: u32): u32 {
@@ -196,40 +186,31 @@ function request_check_name(space: IpcSpace, name: u32, sync: u32, notify: u32):
   return KERN_SUCCESS;
 }
 
-/** Conditions: request_check succeeded, space locked since. */
+/** Conditions: request_check_notify succeeded, space locked since. */
 function request_arm(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32, disposition: u32): u32 {
   const kmsg = carrier_alloc(MACH_MSG_TYPE_PORT_SEND_ONCE);
   const request = ipc_request_alloc(changetype<usize>(space), name);
   const message = ipc_notify_make(id, 0);
-  if (!kmsg || !request || !message) {
-    if (kmsg) ipc_kmsg_free(kmsg);
-    if (request) zone_free(ZONE_REQUEST, changetype<usize>(request));
-    if (message) ipc_kmsg_free(message);
-    return KERN_RESOURCE_SHORTAGE;
-  }
-  if (notify != MACH_PORT_NULL) {
-    const from = ipc_right_lookup(space, notify);
-    if (from) ipc_right_copyin(space, notify, from, disposition, carrier_slot(kmsg));
-    if (kmsg.ikm_local == IP_DEAD) {
-      kmsg._ikm_local = 0; // it died since it was looked at
-      ipc_kmsg_free(kmsg);
-      ipc_kmsg_free(message);
-      zone_free(ZONE_REQUEST, changetype<usize>(request));
-      return KERN_INVALID_CAPABILITY;
+  let code = KERN_RESOURCE_SHORTAGE;
+  if (kmsg && request && message) {
+    if (notify != MACH_PORT_NULL) {
+      const from = ipc_right_lookup(space, notify);
+      if (from) ipc_right_copyin(space, notify, from, disposition, carrier_slot(kmsg));
+    }
+    code = kmsg.ikm_local == IP_DEAD ? KERN_INVALID_CAPABILITY : request_check(space, name, id, sync, notify);
+    // The slot holds the new right, and after the exchange the previous one.
+    const entry = ipc_right_lookup(space, name);
+    if (code == KERN_SUCCESS && entry) {
+      if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(space, entry, name, kmsg, changetype<usize>(request), message);
+      else arm_port(port_at(entry.ie_object), id, sync, kmsg);
+      out_set(0, ipc_right_copyout(space, carrier_slot(kmsg), MACH_MSG_TYPE_PORT_SEND_ONCE, 0));
     }
   }
-  // The slot holds the new right, and after the exchange the previous one.
-  const entry = ipc_right_lookup(space, name);
-  if (entry) {
-    if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(space, entry, name, kmsg, changetype<usize>(request), message);
-    else arm_port(port_at(entry.ie_object), id, sync, kmsg);
-  }
-  // What was not used is still in this processor's hand, as the carrier is.
-  if (request.z_owner == kmsg.z_owner) zone_free(ZONE_REQUEST, changetype<usize>(request));
-  if (message.z_owner == kmsg.z_owner) ipc_kmsg_free(message);
-  out_set(0, ipc_right_copyout(space, carrier_slot(kmsg), MACH_MSG_TYPE_PORT_SEND_ONCE, 0));
-  ipc_kmsg_destroy(kmsg);
-  return KERN_SUCCESS;
+  // What was not used is still in this processor's hand; the carrier goes with the right in it, if that was refused.
+  if (request && request.z_owner == my_pid()) zone_free(ZONE_REQUEST, changetype<usize>(request));
+  if (message && message.z_owner == my_pid()) ipc_kmsg_free(message);
+  if (kmsg) ipc_kmsg_destroy(kmsg);
+  return code;
 }
 
 function arm_port(port: IpcPort, id: u32, sync: u32, kmsg: IpcKmsg): void {

@@ -1,5 +1,5 @@
-// The door: every trap enters and leaves through here. Entering is a compare-and-swap USER -> KERNEL and a look at the stop words;
-// leaving does the work that the trap caused and stores USER. A trap that finds its own state KERNEL is the proof that an exception
+// The door: every trap enters and leaves through here. Entering is a compare-and-swap USER -> KERNEL; leaving does
+// the work that the trap caused, stores USER and looks at the stop word. A trap that finds its own state KERNEL is the proof that an exception
 // left an earlier one: it recovers first.
 
 import { memory_reach, word_cas, word_load, word_store, word_wait } from "../sync/atomics";
@@ -29,8 +29,8 @@ import { task_resume } from "../task/task";
  * Enters the kernel.
  *
  * Returns: KERN_SUCCESS; KERN_TERMINATED: the kernel is closed, and the caller has not entered.
- * Races:   a condemner stores the stop word, then tries USER -> DEAD; this tries USER -> KERNEL, then loads the stop word: one sees
- *          the other.
+ * Races:   a condemner stores the stop word, then tries USER -> DEAD; this tries USER -> KERNEL: one of the two fails. Who got in looks
+ *          at the stop word before it waits and when it leaves.
  */
 export function trap_enter(): u32 {
   trap_enter_any();
@@ -51,7 +51,6 @@ function trap_enter_state(): void {
   // [S2] Pairs with the condemner's compare-and-swap.
   if (word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_KERNEL) != PROCESSOR_USER) trap_enter_slow(pid);
   if (isDefined(KERN_DEBUG)) me().p_inside = 1;
-  if (word_load(p_stop_at(pid)) != 0) trap_die(pid);
 }
 
 function trap_enter_slow(pid: u32): void {
@@ -77,11 +76,6 @@ function trap_enter_slow(pid: u32): void {
   }
 }
 
-function trap_die(pid: u32): void {
-  word_cas(p_state_at(pid), PROCESSOR_KERNEL, PROCESSOR_DEAD);
-  unreachable();
-}
-
 /** Leaves the kernel with `code`, after the work that the trap caused. Conditions: nothing locked, nothing in the journal. */
 export function trap_leave(code: u32): u32 {
   if (me().p_ending != 0) task_resume();
@@ -91,7 +85,7 @@ export function trap_leave(code: u32): u32 {
   const pid = my_pid();
   if (isDefined(KERN_DEBUG)) me().p_inside = 0;
   word_store(p_state_at(pid), PROCESSOR_USER); // [S2]
-  if (word_load(p_stop_at(pid)) != 0) {
+  if (word_load(p_stop_at(pid)) == me().p_generation) {
     word_cas(p_state_at(pid), PROCESSOR_USER, PROCESSOR_DEAD);
     unreachable();
   }

@@ -5,7 +5,11 @@ import { KERN_SUCCESS, MACH_PORT_LIMITS_INFO } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 import { i32, type Out, out, u32, word } from "./arguments.js";
 
-/** The `mach_port_*` calls. `task` is the name of a task port; 0 codes mean `KERN_SUCCESS`. */
+/**
+ * The `mach_port_*` calls. `task` is the name of a task port; 0 codes mean `KERN_SUCCESS`. The right that comes with
+ * `mach_port_insert_right` and `mach_port_request_notification` is gone, also when the call is refused for another reason: it is
+ * destroyed then.
+ */
 export interface MachPortTraps {
   mach_port_allocate(task: number, right: number, name: Uint32Array): number;
   mach_port_allocate_name(task: number, right: number, name: number): number;

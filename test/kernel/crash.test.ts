@@ -165,6 +165,32 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: "an insert_right that is refused with a receive right in its hand",
+    stride: 29,
+    make(world) {
+      world.send(2);
+      const taken = world.b.allocate();
+      return { victim: world.two, act: () => world.b.insertRight(taken, world.inbox, RECEIVE) };
+    },
+  },
+  {
+    name: "an insert_right of a receive right under its own name",
+    stride: 11,
+    make(world) {
+      world.set();
+      world.b.request(world.inbox, codes.MACH_NOTIFY_DEAD_NAME, world.b.allocate());
+      return { victim: world.two, act: () => world.b.insertRight(world.inbox, world.inbox, RECEIVE) };
+    },
+  },
+  {
+    name: "a request that is refused",
+    stride: 11,
+    make(world) {
+      const [set, notify] = [world.set(), world.b.allocate()];
+      return { victim: world.two, act: () => world.b.request(set, codes.MACH_NOTIFY_NO_SENDERS, notify) };
+    },
+  },
+  {
     name: "the end of a task",
     stride: 83,
     make(world) {

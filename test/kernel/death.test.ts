@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
+import { word } from "../lib/message.ts";
 import { type Agent, expectKr, Machine, type Space } from "./machine.ts";
 
 const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
@@ -163,6 +164,12 @@ describe("when memory is exhausted", () => {
     const { machine, one, two, a, b } = pair();
     const reply = a.allocate();
     for (let n = 0; n < 3; n++) a.give(reply, ONCE, b);
+    const costOfTrap = () => {
+      two.count = 0;
+      expectKr(two.core.mach_msg_cancel(0), codes.KERN_INVALID_ARGUMENT);
+      return two.count;
+    };
+    const accesses = costOfTrap();
     const [other, free] = [exhaust(b), exhaust(a)];
     b.terminate();
     expect(machine.census(one).TASK).toBe(2);
@@ -171,6 +178,7 @@ describe("when memory is exhausted", () => {
     other();
     expect(a.ids(reply)).toEqual([1, 2, 3].map(() => codes.MACH_NOTIFY_SEND_ONCE));
     expect(machine.census(one).TASK).toBe(1);
+    expect(costOfTrap()).toBe(accesses); // nothing is looked for any more
     a.terminate();
     nothingLeft(machine, one, two);
   });
@@ -235,6 +243,15 @@ describe("when memory is exhausted", () => {
     expectKr(a.deallocate(out), codes.KERN_INVALID_NAME);
     expect(a.agent.core.kernel_check()).toBe(0);
   });
+});
+
+test("what a task's end causes comes name by name", () => {
+  const { a, b } = pair();
+  const note = a.allocate();
+  const rights = [1, 2, 3].map(() => b.give(b.allocate(), MAKE, a));
+  for (const right of rights) expectKr(a.request(right, codes.MACH_NOTIFY_DEAD_NAME, note), codes.KERN_SUCCESS);
+  b.terminate();
+  expect(rights.map(() => word(a.take(note).data, 8))).toEqual(rights);
 });
 
 test.each([

@@ -253,6 +253,10 @@ export class Space {
     expectKr(this.agent.core.mach_port_destroy(this.handle, this.self, name), codes.KERN_SUCCESS);
   }
 
+  insertRight(name: number, poly: number, disposition: number): number {
+    return this.agent.core.mach_port_insert_right(this.handle, this.self, name, poly, disposition);
+  }
+
   deallocate(name: number): number {
     return this.agent.core.mach_port_deallocate(this.handle, this.self, name);
   }

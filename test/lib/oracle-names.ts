@@ -1,23 +1,24 @@
 // The oracle's calls on names (mach_port_*): each answers the code that the assertions want, or several where they leave
-// it open, and changes the state only where the call succeeds.
+// it open, and changes the state where the call succeeds, or where it was refused with a right in its hand.
 
 import {
+  COPY_SEND,
   DEAD,
   type Entry,
   MAKE_SEND,
   MAKE_SEND_ONCE,
-  Mismatch,
   NULL,
   ONCE,
   type Oracle,
   Port,
   PortSet,
   RECEIVE,
+  type Right,
   SEND,
   type Space,
   UREFS_MAX,
 } from "./oracle-state.js";
-import { fits, take } from "./oracle-rights.js";
+import { arrive, fits, take } from "./oracle-rights.js";
 
 const SUCCESS = 0;
 const NO_SPACE = 3;
@@ -171,50 +172,33 @@ export function destroy(oracle: Oracle, space: Space, name: number): Codes {
   return ok;
 }
 
-/** A66 to A68. */
+/** A66 to A68. A right that was taken out is destroyed when it cannot be put under the name. */
 export function insertRight(oracle: Oracle, space: Space, name: number, poly: number, disposition: number): Codes {
   if (disposition < RECEIVE || disposition > MAKE_SEND_ONCE) return [INVALID_VALUE];
-  // Where the name is bad too, either may be told.
-  const named: Codes = isNull(name) || (name & 3) !== 3 ? [INVALID_VALUE] : [];
-  if (isNull(poly)) return [INVALID_CAPABILITY, ...named];
+  if (isNull(poly)) return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
   const source = space.entries.get(poly);
-  if (!source) return [INVALID_NAME, ...named];
-  if (source.deads > 0)
-    return disposition === MAKE_SEND ? [INVALID_CAPABILITY, ...named] : [INVALID_CAPABILITY, INVALID_RIGHT, ...named];
-  if (!fits(source, disposition) || source.port === null) return [INVALID_RIGHT, ...named];
-  const { port } = source;
-  const type = disposition === RECEIVE ? RECEIVE : disposition === ONCE || disposition === MAKE_SEND_ONCE ? ONCE : SEND;
-  const target = space.entries.get(name);
-  // What the source still holds of the port once the right was taken out of it.
-  const leaves =
-    (disposition === SEND && source.sends === 1 && !source.receive) ||
-    (disposition === RECEIVE && source.sends === 0) ||
-    disposition === ONCE;
-  const holder = type === ONCE || leaves ? null : oracle.entryOf(space, port);
-  if (type === ONCE || holder === null) {
-    const reused = leaves && target === source;
-    const codes = reused ? ok : chosenName(space, name);
-    if (codes[0] !== SUCCESS) return codes;
-  } else if (holder !== target) {
-    if (isNull(name) || (name & 3) !== 3) return [INVALID_VALUE, RIGHT_EXISTS];
-    return [RIGHT_EXISTS];
+  if (!source) return [INVALID_NAME];
+  if (source.deads > 0) {
+    const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
+    if (!carried) return [name === poly && disposition === MAKE_SEND ? INVALID_CAPABILITY : INVALID_RIGHT];
+    take(oracle, space, source, disposition);
+    return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
   }
+  if (!fits(source, disposition)) return [INVALID_RIGHT];
   const right = take(oracle, space, source, disposition);
-  const entry = holder ?? oracle.claim(space, name);
-  entry.port = port;
-  if (type === RECEIVE) {
-    entry.receive = true;
-    port.receiver = space;
-  } else if (type === ONCE) {
-    entry.once = true;
-  } else {
-    if (entry.sends > 0) {
-      entry.sends = Math.min(UREFS_MAX, entry.sends + 1);
-      oracle.releaseSend(port);
-    } else {
-      entry.sends = 1;
-    }
+  const codes = place(oracle, space, right, name);
+  if (codes[0] !== SUCCESS) oracle.release(right);
+  return codes;
+}
+
+function place(oracle: Oracle, space: Space, right: Right, name: number): Codes {
+  const holder = right.type === ONCE || right.port === null ? null : oracle.entryOf(space, right.port);
+  if (isNull(name)) return [INVALID_VALUE];
+  if (holder !== null && holder.name !== name) return [RIGHT_EXISTS];
+  if (holder === null) {
+    const codes = chosenName(space, name);
+    if (codes[0] !== SUCCESS) return codes;
   }
-  if (right.port !== port) throw new Mismatch("the oracle took another right than it checked");
+  arrive(oracle, space, right, name);
   return ok;
 }

@@ -35,19 +35,25 @@ export function request(
   ask: { name: number; msgid: number; sync: number; notify: number; disposition: number; previous: number },
 ): { codes: Codes; previous: number } {
   const { name, msgid, sync } = ask;
+  const refused = (...codes: number[]) => ({ codes, previous: 0 });
+  if (ask.notify === DEAD) return refused(INVALID_CAPABILITY);
   const source = space.entries.get(ask.notify);
+  const notify = source && ask.notify !== NULL ? take(oracle, space, source, ask.disposition) : null;
+  if (notify !== null && notify.port === null) return refused(INVALID_CAPABILITY);
   const entry = space.entries.get(name);
   // Where several things are wrong any of them may be told.
   const wrong: number[] = [];
   if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && msgid !== DEAD_NAME) wrong.push(INVALID_VALUE);
-  if (ask.notify === DEAD || (source && source.deads > 0)) wrong.push(INVALID_CAPABILITY);
   if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
   if (isNull(name)) wrong.push(msgid === DEAD_NAME ? INVALID_ARGUMENT : INVALID_RIGHT);
   else if (!entry) wrong.push(INVALID_NAME);
   else if (msgid === DEAD_NAME ? entry.set !== null : !entry.receive) wrong.push(INVALID_RIGHT);
   else if (entry.deads > 0 && (sync === 0 || ask.notify === NULL)) wrong.push(INVALID_ARGUMENT);
-  if (wrong.length > 0 || !entry) return { codes: wrong, previous: 0 };
-  const armed = source && ask.notify !== NULL ? take(oracle, space, source, ask.disposition).port : null;
+  if (wrong.length > 0 || !entry) {
+    if (notify !== null) oracle.release(notify);
+    return refused(...wrong);
+  }
+  const armed = notify?.port ?? null;
   let before: Port | null = null;
   if (msgid === DEAD_NAME) {
     before = entry.request;

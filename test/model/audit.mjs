@@ -4,10 +4,11 @@
 import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { ASLEEP, DEAD, DONE } from "./coroutine.mjs";
-import { recordOf } from "./memory.mjs";
+import { generationOf, recordOf } from "./memory.mjs";
 import { refuse } from "./violation.mjs";
 import { census, misplaced } from "./hands.mjs";
 import { HEARD } from "./machine.mjs";
+import { remains } from "./remains.mjs";
 import { completions, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
@@ -31,7 +32,10 @@ export function audit(run) {
     refuse(status !== DONE && status !== DEAD, `processor ${pid} is not woken by the end of its task`);
   }
   for (let pid = 1; pid < AUDITOR; pid++) {
-    if (machine.u32(recordOf(pid)) !== layout.PROCESSOR_FREE) machine.trap(AUDITOR, "processor_gone", pid, 1);
+    if (machine.u32(recordOf(pid)) !== layout.PROCESSOR_FREE)
+      machine.trap(AUDITOR, "processor_gone", pid, generationOf(machine, pid));
+    const leaves = remains(machine, pid);
+    refuse(leaves !== undefined, leaves);
   }
   const left = JSON.stringify(census(machine));
   refuse(left !== run.before, `left behind: ${left}, before: ${run.before}`);
@@ -54,6 +58,7 @@ function standing({ machine, plan, dead, faulted }) {
       `processor ${pid}, who buried, is not at rest`,
     );
   }
+  departed({ machine, plan, faulted });
   let asleep = 0;
   for (const { pid } of plan.actors) {
     const { status } = machine.coroutines[pid];
@@ -64,6 +69,7 @@ function standing({ machine, plan, dead, faulted }) {
     }
     const state = machine.u32(recordOf(pid));
     if (pid === plan.condemned && state === layout.PROCESSOR_DEAD) continue;
+    if (pid === plan.fresh && state === layout.PROCESSOR_FREE) continue; // it did not come to attach
     const expected = dead.has(pid)
       ? layout.PROCESSOR_FREE
       : status === ASLEEP
@@ -71,11 +77,38 @@ function standing({ machine, plan, dead, faulted }) {
         : layout.PROCESSOR_USER;
     refuse(state !== expected, `processor ${pid} is in state ${state}, not ${expected}`);
     refuse(machine.holds(pid), `processor ${pid} holds a lock`);
+    const owes = machine.u32(recordOf(pid) + layout.Processor_p_wake) !== 0;
+    refuse(owes && dead.size === 0 && faulted.size === 0, `processor ${pid} owes a wake-up`);
   }
   if (plan.sleeps !== undefined && dead.size === 0 && faulted.size === 0)
     refuse(asleep > plan.sleeps, `${asleep} asleep`);
   const site = machine.trap(AUDITOR, "kernel_check");
   refuse(site !== 0, `kernel_check finds 0x${site.toString(16)}`);
+}
+
+/** Who is gone is buried and has left nothing; who is condemned is told so. */
+function departed({ machine, plan, faulted }) {
+  for (let pid = 1; pid < AUDITOR; pid++) {
+    const state = machine.u32(recordOf(pid)) & 0xff;
+    // Who got an exception, or was condemned, while he buried somebody does not come back to it: his host does.
+    const away = faulted.size !== 0 || machine.u32(recordOf(plan.condemned ?? 0)) === layout.PROCESSOR_DEAD;
+    const left = state === layout.PROCESSOR_RECOVERING || (state === layout.PROCESSOR_GONE && !away);
+    refuse(left, `processor ${pid} is in state ${state}: nobody buries it`);
+    const leaves = state === layout.PROCESSOR_FREE ? remains(machine, pid) : undefined;
+    refuse(leaves !== undefined, leaves);
+  }
+  for (const { pid } of plan.actors) {
+    const { program, results } = machine.coroutines[pid];
+    results.forEach((result, at) => {
+      const gone = program[at].condemns ?? (program[at].leaves ? pid : undefined);
+      if (gone === undefined || machine.u32(recordOf(gone)) === layout.PROCESSOR_FREE) return;
+      const leaves = result === codes.KERN_SUCCESS ? remains(machine, gone) : undefined;
+      refuse(leaves !== undefined, leaves);
+      if (program[at].leaves || ![codes.KERN_SUCCESS, codes.KERN_FAILURE].includes(result)) return;
+      const stop = machine.u32(recordOf(gone) + layout.Processor_p_stop);
+      refuse(stop !== generationOf(machine, gone), `processor ${gone} is not told to stop`);
+    });
+  }
 }
 
 /** Whether a waiter of the processor, of the kind, is done and committed. */
@@ -102,8 +135,11 @@ function firstOf(machine, zone) {
 function completed({ machine, plan, dead }) {
   const got = [];
   for (const { pid, task, name } of plan.loops ?? []) {
-    if (dead.has(pid) || machine.coroutines[pid].status === ASLEEP) continue;
     const bell = machine.u32(recordOf(pid) + layout.Processor_p_bell);
+    const { status, address } = machine.coroutines[pid];
+    const deaf = status === ASLEEP && address === recordOf(pid) + layout.Processor_p_bell && bell !== layout.BELL_ARMED;
+    refuse(deaf, `processor ${pid} sleeps beside its bell, which has rung`);
+    if (dead.has(pid) || status === ASLEEP) continue;
     const heard = machine.u32(recordOf(pid) + layout.Processor_p_bell + HEARD) !== 0;
     const take = () => machine.trap(pid, "processor_drain", 8);
     for (let count = take(); count !== 0; count = take()) {

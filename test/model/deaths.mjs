@@ -2,8 +2,8 @@
 // its trap and it comes back; the others go on before, after, or in between; and whoever settles the estate may stop as well.
 
 import { refuse } from "./violation.mjs";
-import { DEAD, DONE, READY, restore } from "./coroutine.mjs";
-import { mix, recordOf } from "./memory.mjs";
+import { ASLEEP, DEAD, DONE, READY, restore, STOPPED } from "./coroutine.mjs";
+import { generationOf, mix, recordOf } from "./memory.mjs";
 import * as layout from "../../dist/abi/layout.gen.js";
 import { inHand } from "./hands.mjs";
 import { notesOf, undone } from "./undone.mjs";
@@ -18,8 +18,10 @@ const UNDONE_ONE_IN = 8;
 const NOTHING = new Set();
 /** What becomes of a victim, and when the others go on. */
 const WAYS = ["burial", "others, burial", "both", "throw", "throw, others", "throw, both"];
-/** Verbs of one actor, and of a recovery, before the other side goes on in "both". */
-const VERBS = { actor: 40, recovery: 600 };
+/** The same, when there are no others. */
+const ALONE = ["burial", "throw"];
+/** Verbs of one actor, and of a recovery, before the other side goes on in "both"; and of one that runs alone, before it is endless. */
+const VERBS = { actor: 40, recovery: 600, alone: 100000 };
 
 export class Deaths {
   constructor(explorer) {
@@ -56,14 +58,15 @@ export class Deaths {
     const { mark } = machine;
     this.mark = mark;
     const again = options.second !== 0 && (machine.hash1 >>> 0) % options.second === 0;
-    for (const way of ways) {
+    for (const way of [...ways, ...this.#mixed(victim)]) {
       if (only !== undefined && only.how !== way) continue;
+      if (this.others.length === 0 && !ALONE.includes(way)) continue;
       const throws = way.startsWith("throw");
       if (throws && machine.u32(recordOf(victim.pid)) !== layout.PROCESSOR_KERNEL) continue;
       path.push(way);
       counts.recoveries++;
-      if (throws) this.#throw(way, again && way === "throw");
-      else this.#kill(way, again && way === "burial");
+      if (throws) this.#throw(way, (again || explorer.plan.again) && way === "throw");
+      else this.#kill(way, (again || explorer.plan.again) && way === "burial");
       path.pop();
       explorer.back(mark, saved);
     }
@@ -79,24 +82,31 @@ export class Deaths {
     explorer.dead.add(victim.pid);
     const recoverer = machine.coroutines[RECOVERER];
     if (way === "others, burial") explorer.quiesce(this.others);
-    recoverer.begin(burial(victim.pid));
+    recoverer.begin(burial(machine, victim.pid));
+    if (way === "mixed") {
+      this.#mix(recoverer);
+      recoverer.begin([]);
+      explorer.dead.delete(victim.pid);
+      return;
+    }
     this.#settle(recoverer, way === "both", again && [RECOVERER, victim.pid]);
     recoverer.begin([]);
     explorer.dead.delete(victim.pid);
   }
 
-  /** An exception left the trap; the thread lives, and comes back with another trap. */
+  /** An exception left the trap; the thread lives, and comes back with another trap. `plan.unnoticed`: nobody caught it. */
   #throw(way, again) {
     const { machine, explorer, victim } = this;
     const { program, results, at } = victim;
     explorer.faulted.add(victim.pid);
-    machine.poke(recordOf(victim.pid), layout.PROCESSOR_FAULTED);
-    victim.begin([...program.slice(0, at + 1), { call: () => ["zone_count", 0] }]);
+    if (!explorer.plan.unnoticed) machine.poke(recordOf(victim.pid), layout.PROCESSOR_FAULTED);
+    victim.begin([...program.slice(0, at + 1), ...[explorer.plan.next ?? { call: () => ["zone_count", 0] }].flat()]);
     victim.results = [...results, FAULTED];
     victim.at = at + 1;
     victim.status = READY;
     if (way === "throw, others") explorer.quiesce(this.others);
-    this.#settle(victim, way === "throw, both", again && [victim.pid]);
+    if (way === "throw, mixed") this.#mix(victim);
+    else this.#settle(victim, way === "throw, both", again && [victim.pid]);
     explorer.faulted.delete(victim.pid);
   }
 
@@ -109,22 +119,65 @@ export class Deaths {
     const { pid } = this.victim;
     const notes = notesOf(machine, pid);
     if (settler.pid === pid) settler.noted = notes;
-    machine.run(settler, mingled ? this.#mingle(others) : 0);
+    machine.run(settler, mingled ? this.#mingle(others) : VERBS.alone);
     explorer.sound(settler);
     if (!mingled && counts.recoveries % UNDONE_ONE_IN === 0)
       undone(machine, settler, mark, { pid, words: new Set(notes.map(([word]) => word)) });
     const alone = machine.mark;
     explorer.quiesce(mingled ? [...others, settler] : [settler, ...others]);
-    const ended = settler.status === DONE || (settler.status === DEAD && settler.pid === explorer.plan.condemned);
-    refuse(!ended, `the recovery does not come to its end: ${explorer.standing([settler, ...others])}`);
     const own = settler.save();
-    if (settler !== this.victim) settler.begin([]);
-    explorer.end(this.mark);
+    this.#rest(settler);
     if (!again) return;
     settler.restore(own);
     machine.undo(alone);
     restore(others, standing);
     this.#again(settler, again, mark);
+  }
+
+  /** Nobody can go on: the recovery is over. */
+  #rest(settler) {
+    const { explorer, others } = this;
+    const { condemned, next } = explorer.plan;
+    const waits = settler === this.victim && next?.receives === true && settler.status === ASLEEP;
+    const ended = settler.status === DONE || waits || (settler.status === DEAD && settler.pid === condemned);
+    refuse(!ended, `the recovery does not come to its end: ${explorer.standing([settler, ...others])}`);
+    if (settler !== this.victim) settler.begin([]);
+    explorer.end(this.mark);
+  }
+
+  /** Ways to mix the recovery and the others at each of their verbs, if the plan asks for it at this death. */
+  #mixed(victim) {
+    return this.explorer.plan.mixed?.(this.machine, victim.pid) ? ["mixed", "throw, mixed"] : [];
+  }
+
+  /** The recovery begins after each verb of another, who goes on when it is over or waits; and the other way round. */
+  #mix(settler) {
+    const { machine, others } = this;
+    if (settler !== this.victim) machine.run(settler, 0, 1); // the death is known
+    for (const other of others) this.#cut(other, [settler, ...others.filter((each) => each !== other)], settler);
+    this.#cut(settler, others, settler);
+  }
+
+  /** `first` goes on verb by verb; after each, the rest go first. */
+  #cut(first, rest, settler) {
+    const { machine, explorer } = this;
+    const all = [first, ...rest];
+    const { mark } = machine;
+    const saved = all.map((each) => each.save());
+    while (machine.enabled(first)) {
+      machine.run(first, 1);
+      explorer.sound(first);
+      if (first.status !== STOPPED) break;
+      const here = machine.mark;
+      const standing = all.map((each) => each.save());
+      explorer.quiesce(rest);
+      explorer.quiesce(all);
+      this.#rest(settler);
+      machine.undo(here);
+      restore(all, standing);
+    }
+    machine.undo(mark);
+    restore(all, saved);
   }
 
   /** The recovery ran alone since `from`: it is cut after each of its writes, and an heir buries all that are dead now. */
@@ -147,7 +200,7 @@ export class Deaths {
       path.push(`second crash ${index}`);
       this.lost = new Set([...lost, ...inHand(machine, settler.pid)]);
       if (settler !== this.victim) settler.begin([]);
-      heir.begin(burial(...gone));
+      heir.begin(burial(machine, ...gone));
       explorer.quiesce([heir, ...others]);
       refuse(
         heir.status !== DONE,
@@ -179,7 +232,10 @@ export class Deaths {
 }
 
 /** What the host does when it is told of these deaths: all are marked, then one after the other is buried. */
-function burial(...pids) {
-  const marks = pids.map((pid) => ({ call: () => ["processor_mark_gone", pid, 1] }));
-  return [...marks, ...pids.map((pid) => ({ call: () => ["processor_gone", pid, 1] }))];
+function burial(machine, ...pids) {
+  const told = (name, pid) => {
+    const generation = generationOf(machine, pid);
+    return { call: () => [name, pid, generation] };
+  };
+  return ["processor_mark_gone", "processor_gone"].flatMap((name) => pids.map((pid) => told(name, pid)));
 }

@@ -16,6 +16,8 @@ import { census } from "./hands.mjs";
 import { undone } from "./undone.mjs";
 import { World } from "./world.mjs";
 
+/** Verbs after which a trap that did not wait is taken for one that never ends. */
+const ENDLESS = 100000;
 // Kinds of verbs.
 const LOAD = 0;
 const RMW = 2;
@@ -232,6 +234,7 @@ export class Explorer {
   }
 
   #race(one, other, word) {
+    if ((word & ~7) === recordOf(this.plan.fresh ?? 0)) return; // claimed by its host, in one exchange
     const text = `race of processors ${one.pid} and ${other.pid} on 0x${word.toString(16)}`;
     if (this.onRace) this.onRace(text, one, other, word);
     else throw new Violation(text);
@@ -275,7 +278,8 @@ export class Explorer {
       let moved = false;
       for (const coroutine of coroutines) {
         while (machine.enabled(coroutine)) {
-          machine.run(coroutine);
+          machine.run(coroutine, ENDLESS);
+          refuse(coroutine.status === STOPPED, `a loop without a wait: ${this.standing([coroutine])}`);
           this.sound(coroutine);
           moved = true;
         }

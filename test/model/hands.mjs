@@ -60,6 +60,19 @@ export function elementOf(machine, address) {
   return { zone, address: from + Math.floor((address - from) / BYTES[zone]) * BYTES[zone] };
 }
 
+/** A frame of a slab that is none, or in the hand of somebody who is not in the kernel. */
+function tornSlab(machine) {
+  const kinds = [...frames(machine)];
+  for (const [frame, owner] of kinds.entries()) {
+    const first = kinds[frame & ~(layout.SLAB_FRAMES - 1)] & 0xf;
+    if ((owner & 0xf) === 3 && first !== 1 && first !== 2) return `frame ${frame} is of a slab that is none`;
+    const state = (owner & 0xf) === 1 ? machine.u32(recordOf(owner >>> 4)) & 0xff : undefined;
+    if (state === layout.PROCESSOR_USER || state === layout.PROCESSOR_FREE)
+      return `frame ${frame} is in the hand of ${owner >>> 4}, who is in state ${state}`;
+  }
+  return undefined;
+}
+
 /** Live elements of each zone, and frames that hold neither an element nor the tables. */
 export function census(machine) {
   const kinds = [0, 0, 0, 0, 0, 0, 0];
@@ -98,6 +111,8 @@ function inInboxes(machine) {
 
 /** Returns: what is wrong, or undefined. Conditions: nothing runs. */
 export function misplaced(machine) {
+  const torn = tornSlab(machine);
+  if (torn !== undefined) return torn;
   const spare = new Map();
   const published = inInboxes(machine);
   for (const [owner, zone, address] of owned(machine)) {

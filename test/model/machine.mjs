@@ -23,6 +23,7 @@ export class Machine extends Memory {
     super();
     this.current = null;
     this.rewinding = false;
+    this.operations = 0;
     this.steps = 0;
     this.coroutines = [];
     const recorder = this.recorder((...verb) => this.stop(...verb));
@@ -108,7 +109,11 @@ export class Machine extends Memory {
       exports.asyncify_start_rewind(buffer);
     }
     for (;;) {
-      if (coroutine.call === null) coroutine.call = coroutine.program[coroutine.at].call(coroutine, this);
+      if (coroutine.call === null) {
+        const operation = coroutine.program[coroutine.at];
+        if (coroutine.status !== ASLEEP && operation.awaits?.(coroutine, this)) return this.sleep(coroutine);
+        coroutine.call = operation.call(coroutine, this);
+      }
       const [name, a, b, c, d, e, f, g, h] = coroutine.call;
       let result;
       try {
@@ -137,7 +142,7 @@ export class Machine extends Memory {
         return;
       }
       this.finish(coroutine, result);
-      if (coroutine.status === DONE) return;
+      if (coroutine.status === DONE || --this.operations === 0) return;
     }
   }
 
@@ -209,8 +214,9 @@ export class Machine extends Memory {
     this.resume(coroutine);
   }
 
-  /** Runs a coroutine until it waits, dies or is done; or, after so many verbs, stops. */
-  run(coroutine, verbs = 0) {
+  /** Runs a coroutine until it waits, dies or is done; or, after so many verbs or operations, stops. */
+  run(coroutine, verbs = 0, operations = 0) {
+    this.operations = operations;
     if (coroutine.status === STOPPED && coroutine.kind === WAKE) this.wake(coroutine.address, coroutine.operand);
     const waits = coroutine.status === STOPPED && coroutine.kind === WAIT;
     if (waits && this.words[coroutine.address >>> 2] === coroutine.operand) {

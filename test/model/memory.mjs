@@ -16,6 +16,8 @@ export const PROCESSORS = 8;
 const RECORD = layout.PROCESSOR_SIZE;
 const RECORDS = layout.PROCESSORS;
 export const recordOf = (pid) => RECORDS + pid * RECORD;
+/** Which life of a record this is. */
+export const generationOf = (machine, pid) => machine.u32(recordOf(pid) + layout.Processor_p_generation);
 
 // Parts of a record that mean something at times only, hashed apart: the batch and the results, the journal, the held list.
 const PART_OUT = 0;

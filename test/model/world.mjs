@@ -2,7 +2,8 @@
 
 import * as codes from "../../dist/abi/codes.gen.js";
 import * as layout from "../../dist/abi/layout.gen.js";
-import { recordOf } from "./memory.mjs";
+import { STOPPED } from "./coroutine.mjs";
+import { generationOf, recordOf } from "./memory.mjs";
 
 const NONE = 0;
 const HEADER_BYTES = 24;
@@ -61,6 +62,24 @@ export class World {
   expect(pid, name, ...args) {
     const code = this.machine.trap(pid, name, ...args);
     if (code !== 0) throw new Error(`${name}: ${codes.codeName(code)}`);
+  }
+
+  /** A processor begins the operation and is gone as soon as `where` is true of its record's words. */
+  stops(pid, operation, where) {
+    const { machine } = this;
+    const coroutine = machine.coroutines[pid];
+    const word = (offset) => machine.u32(recordOf(pid) + offset);
+    coroutine.begin([operation]);
+    do machine.run(coroutine, 1);
+    while (coroutine.status === STOPPED && !where(word, machine));
+    if (coroutine.status !== STOPPED) throw new Error(`processor ${pid} never comes there`);
+    coroutine.begin([]);
+    this.gone(pid);
+  }
+
+  /** A processor's thread is proven gone, and nobody has buried it yet. */
+  gone(pid) {
+    this.machine.words[recordOf(pid) >>> 2] = layout.PROCESSOR_GONE;
   }
 
   /** A right that the task allocates. */
@@ -237,6 +256,45 @@ export function cancel() {
 /** Any other trap on the task's space. */
 export function trap(task, name, ...args) {
   return { call: () => [name, task.handle, task.self, ...args] };
+}
+
+/** Condemns a processor in its first life. */
+export function condemn(pid) {
+  return { call: () => ["processor_condemn", pid, 1], condemns: pid };
+}
+
+/** Leaves the kernel. */
+export function detach() {
+  return { call: () => ["processor_detach"], leaves: true };
+}
+
+/** Buries who is gone, in its first life. */
+export function bury(pid) {
+  return { call: () => ["processor_gone", pid, 1] };
+}
+
+/** A new agent claims the record if it is free, and attaches. */
+export function attach() {
+  const call = ({ pid }, machine) => {
+    const record = recordOf(pid);
+    if (machine.u32(record) !== layout.PROCESSOR_FREE) return ["processor_spin", 0];
+    machine.poke(record, layout.PROCESSOR_USER);
+    machine.poke(record + layout.Processor_p_generation, generationOf(machine, pid) + 1);
+    return ["processor_attach", layout.PROCESSOR_CAN_WAIT];
+  };
+  return { call };
+}
+
+/** An event loop sleeps until its bell rings, if it waits for something, and takes completions. */
+export function sleepAndDrain() {
+  const awaits = (coroutine, machine) => {
+    const { pid, results } = coroutine;
+    const address = recordOf(pid) + layout.Processor_p_bell;
+    if (received(results.at(-1)) || machine.u32(address) !== layout.BELL_ARMED) return false;
+    Object.assign(coroutine, { kind: 3, address, operand: layout.BELL_ARMED, ns: 1e9, stackHash: 0, stackHash2: 0 });
+    return true;
+  };
+  return { ...drain(), awaits };
 }
 
 /** A trap on the kernel. */

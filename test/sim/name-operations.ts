@@ -58,12 +58,9 @@ export const insertRight: Operation = (world, random, actor) => {
   const disposition = pickDisposition(random, actor, poly);
   const entry = actor.space.entries.get(poly);
   const good = entry !== undefined && fits(entry, disposition);
-  // Moving a right onto its own name is not laid down: it may count as a move or as nothing.
-  const moves = disposition <= 18;
   const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
   const other = [free, pickName(random, actor), 0, 0x100];
-  const name = good ? random.pick(moves ? other : [poly, poly, poly, ...other]) : poly;
-  if (good && moves && name === poly) return allocate(world, random, actor);
+  const name = good ? random.pick([poly, poly, poly, ...other]) : poly;
   const code = actor.traps.mach_port_insert_right(actor.self, name, poly, disposition);
   compare(world, `insert_right(${hex(name)}, ${hex(poly)}, ${disposition})`, code, () =>
     names.insertRight(world.oracle, actor.space, name, poly, disposition),

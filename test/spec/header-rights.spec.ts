@@ -13,10 +13,17 @@ import {
   MACH_MSG_TYPE_COPY_SEND,
   MACH_MSG_TYPE_MAKE_SEND,
   MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
   MACH_MSG_TYPE_MOVE_SEND,
   MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_NOTIFY_DEAD_NAME,
+  MACH_NOTIFY_NO_SENDERS,
+  MACH_NOTIFY_PORT_DELETED,
+  MACH_NOTIFY_SEND_ONCE,
   MACH_PORT_DEAD,
   MACH_PORT_NULL,
+  MACH_PORT_RIGHT_PORT_SET,
+  MACH_PORT_RIGHT_SEND,
   MACH_PORT_RIGHT_SEND_ONCE,
   MACH_PORT_TYPE_RECEIVE,
   MACH_PORT_TYPE_SEND,
@@ -27,6 +34,7 @@ import {
 import { boot } from "../lib/boot.js";
 import { kinds } from "../lib/kinds.js";
 import { line } from "../lib/line.js";
+import { expectDropped, told } from "../lib/notifications.js";
 import { expectCode, expectUnchanged, give } from "../lib/space.js";
 
 test("A61 the destination takes 17 to 21 with its right and is refused when dead", async () => {
@@ -159,19 +167,70 @@ test("A66 insert_right refuses bad dispositions, dead rights, second names, take
   for (const poly of [MACH_PORT_NULL, MACH_PORT_DEAD]) {
     refused(KERN_INVALID_CAPABILITY, free, poly, MACH_MSG_TYPE_COPY_SEND);
   }
-  refused(KERN_RIGHT_EXISTS, free, receive, MACH_MSG_TYPE_MAKE_SEND);
+  const { mscount } = a.status(receive);
   refused(KERN_RIGHT_EXISTS, free, send, MACH_MSG_TYPE_COPY_SEND);
-  refused(KERN_RIGHT_EXISTS, set, receive, MACH_MSG_TYPE_MAKE_SEND);
-  refused(KERN_RIGHT_EXISTS, both, receive, MACH_MSG_TYPE_MAKE_SEND);
-  refused(KERN_NAME_EXISTS, set, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-  refused(KERN_NAME_EXISTS, receive, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-  for (const name of [MACH_PORT_NULL, MACH_PORT_DEAD, 0x100]) {
-    refused(KERN_INVALID_VALUE, name, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+  for (const name of [free, set, both]) {
+    // Such a right was made, and destroyed again: it counted.
+    expectUnchanged(KERN_RIGHT_EXISTS, [a, b], () => {
+      const code = a.insertRight(name, receive, MACH_MSG_TYPE_MAKE_SEND);
+      expect(a.status(receive).mscount).toBe(mscount + 1);
+      expectCode(a.setMscount(receive, mscount), KERN_SUCCESS);
+      return code;
+    });
   }
-  refused(KERN_FAILURE, 3, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+  const dropped = (code: number, name: number) =>
+    expectDropped(code, [a, b], [a, receive], () => a.insertRight(name, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+  dropped(KERN_NAME_EXISTS, set);
+  dropped(KERN_NAME_EXISTS, receive);
+  for (const name of [MACH_PORT_NULL, MACH_PORT_DEAD, 0x100]) dropped(KERN_INVALID_VALUE, name);
+  dropped(KERN_FAILURE, 3);
   expectCode(a.insertRight(free, receive, MACH_MSG_TYPE_MAKE_SEND_ONCE), KERN_SUCCESS);
   expect(a.type(free)).toBe(MACH_PORT_TYPE_SEND_ONCE);
   expect(a.refs(free, MACH_PORT_RIGHT_SEND_ONCE)).toBe(1);
+});
+
+test("A66 a right that insert_right moved out and may not put under the name is destroyed", async () => {
+  await using machine = await boot();
+  const hall = line(machine);
+  const { a, b, inbox, outbox } = hall;
+  const set = a.allocate(MACH_PORT_RIGHT_PORT_SET);
+  const once = give(b, inbox, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
+  expectCode(a.insertRight(set, once, MACH_MSG_TYPE_MOVE_SEND_ONCE), KERN_NAME_EXISTS);
+  expect(a.has(once)).toBe(false);
+  expect(told(b, inbox).id).toBe(MACH_NOTIFY_SEND_ONCE);
+  b.arm(inbox, MACH_NOTIFY_NO_SENDERS, inbox, 2);
+  expectCode(a.insertRight(set, outbox, MACH_MSG_TYPE_MOVE_SEND), KERN_NAME_EXISTS);
+  expect(a.has(outbox)).toBe(false);
+  expect(told(b, inbox).id).toBe(MACH_NOTIFY_NO_SENDERS);
+  const [port, both] = [a.allocate(), a.allocateWithSend()];
+  const held = give(a, port, MACH_MSG_TYPE_MAKE_SEND, b);
+  expectCode(a.insertRight(set, port, MACH_MSG_TYPE_MOVE_RECEIVE), KERN_NAME_EXISTS);
+  expect(a.has(port)).toBe(false);
+  expect(b.deads(held)).toBe(1);
+  expectCode(a.insertRight((3000 << 8) | 3, both, MACH_MSG_TYPE_MOVE_RECEIVE), KERN_RIGHT_EXISTS);
+  expect(a.deads(both)).toBe(1);
+  expectCode(a.insertRight((3000 << 8) | 3, both, MACH_MSG_TYPE_MOVE_SEND), KERN_INVALID_CAPABILITY);
+  expect(a.has(both)).toBe(false);
+});
+
+test("A66 a right moved onto its own name has moved: counts, sets and requests are as of one that came back", async () => {
+  await using machine = await boot();
+  const a = machine.task();
+  const [port, notify, set] = [a.allocateWithSend(), a.allocate(), a.allocate(MACH_PORT_RIGHT_PORT_SET)];
+  expectCode(a.modRefs(port, MACH_PORT_RIGHT_SEND, -1), KERN_SUCCESS);
+  expectCode(a.insertMember(port, set), KERN_SUCCESS);
+  expectCode(a.setSeqno(port, 7), KERN_SUCCESS);
+  a.arm(port, MACH_NOTIFY_DEAD_NAME, notify);
+  expectCode(a.insertRight(port, port, MACH_MSG_TYPE_MOVE_RECEIVE), KERN_SUCCESS);
+  expect(a.type(port)).toBe(MACH_PORT_TYPE_RECEIVE);
+  expect(a.status(port)).toMatchObject({ mscount: 0, seqno: 0, pset: 0 });
+  expect(a.members(set)).toEqual([]);
+  expect(told(a, notify)).toMatchObject({ id: MACH_NOTIFY_PORT_DELETED, value: port });
+  const once = (3000 << 8) | 3;
+  expectCode(a.insertRight(once, port, MACH_MSG_TYPE_MAKE_SEND_ONCE), KERN_SUCCESS);
+  expectCode(a.insertRight(once, once, MACH_MSG_TYPE_MOVE_SEND_ONCE), KERN_SUCCESS);
+  expect(a.type(once)).toBe(MACH_PORT_TYPE_SEND_ONCE);
+  a.expectEmpty(port);
 });
 
 test("A67 insert_right of MAKE_SEND and COPY_SEND under the same name adds references", async () => {

@@ -23,6 +23,7 @@ import {
   MACH_NOTIFY_SEND_POSSIBLE,
   MACH_PORT_DEAD,
   MACH_PORT_NULL,
+  MACH_PORT_RIGHT_DEAD_NAME,
   MACH_PORT_RIGHT_PORT_SET,
   MACH_PORT_RIGHT_RECEIVE,
   MACH_PORT_TYPE_DEAD_NAME,
@@ -30,7 +31,7 @@ import {
   MACH_PORT_TYPE_SEND_ONCE,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
-import { sendRight, told } from "../lib/notifications.js";
+import { expectDropped, sendRight, told } from "../lib/notifications.js";
 import { expectCode, expectUnchanged, give } from "../lib/space.js";
 
 test("A134 the notification ids are 65, 66, 69, 70, 71 and 72", () => {
@@ -82,13 +83,39 @@ test("A137 only 66, 69, 70 and 72 can be requested, and not by way of a dead rig
   const [port, notify] = [a.allocateWithSend(), a.allocate()];
   const dead = give(b, b.allocate(), MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
   for (const msgid of [0, 64, 65, 67, 68, 71, 73, 0x7fffffff]) {
-    expectUnchanged(KERN_INVALID_VALUE, [a], () => a.request(port, msgid, notify).code);
+    expectDropped(KERN_INVALID_VALUE, [a], [a, notify], () => a.request(port, msgid, notify).code);
   }
   b.task[Symbol.dispose]();
   const disposition = MACH_MSG_TYPE_MOVE_SEND_ONCE;
+  expectUnchanged(KERN_INVALID_CAPABILITY, [a], () => a.request(port, MACH_NOTIFY_NO_SENDERS, MACH_PORT_DEAD).code);
   for (const msgid of [MACH_NOTIFY_PORT_DESTROYED, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_DEAD_NAME]) {
-    expectUnchanged(KERN_INVALID_CAPABILITY, [a], () => a.request(port, msgid, dead, { disposition }).code);
+    expectUnchanged(KERN_INVALID_CAPABILITY, [a], () => {
+      expectCode(a.modRefs(dead, MACH_PORT_RIGHT_DEAD_NAME, 1), KERN_SUCCESS); // the one that moves
+      return a.request(port, msgid, dead, { disposition }).code;
+    });
   }
+});
+
+test("A138 a refused request destroys the right that came with it; one whose notify right is refused changes nothing", async () => {
+  await using machine = await boot();
+  const [a, b] = [machine.task(), machine.task()];
+  const { send } = sendRight(b, a);
+  const notify = b.allocate();
+  const disposition = MACH_MSG_TYPE_MOVE_SEND_ONCE;
+  const moved = give(b, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
+  expectUnchanged(
+    KERN_INVALID_NAME,
+    [a, b],
+    () => a.request(send, MACH_NOTIFY_DEAD_NAME, 0x7703, { disposition }).code,
+  );
+  expectUnchanged(KERN_INVALID_RIGHT, [a, b], () => a.request(send, MACH_NOTIFY_DEAD_NAME, send, { disposition }).code);
+  expectCode(a.request(send, MACH_NOTIFY_NO_SENDERS, moved, { disposition }).code, KERN_INVALID_RIGHT);
+  expect(a.has(moved)).toBe(false);
+  expect(told(b, notify).id).toBe(MACH_NOTIFY_SEND_ONCE);
+  // The name that is asked for is looked up when the notify right has left it.
+  const itself = give(b, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
+  expectCode(a.request(itself, MACH_NOTIFY_DEAD_NAME, itself, { disposition }).code, KERN_INVALID_NAME);
+  expect(told(b, notify).id).toBe(MACH_NOTIFY_SEND_ONCE);
 });
 
 test("A138 a request takes a made or a moved send-once right, 0 cancels, and the previous one is returned", async () => {
@@ -130,9 +157,9 @@ test("A139 no-senders and port-destroyed need the receive right", async () => {
   const set = b.allocate(MACH_PORT_RIGHT_PORT_SET);
   for (const msgid of [MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DESTROYED]) {
     for (const name of [send, once, set, MACH_PORT_NULL, MACH_PORT_DEAD]) {
-      expectUnchanged(KERN_INVALID_RIGHT, [a, b], () => b.request(name, msgid, notify).code);
+      expectDropped(KERN_INVALID_RIGHT, [a, b], [b, notify], () => b.request(name, msgid, notify).code);
     }
-    expectUnchanged(KERN_INVALID_NAME, [a, b], () => b.request(0x7703, msgid, notify).code);
+    expectDropped(KERN_INVALID_NAME, [a, b], [b, notify], () => b.request(0x7703, msgid, notify).code);
   }
 });
 
@@ -262,7 +289,7 @@ test("A147 a dead-name request needs a living name; it takes receive rights too,
   for (const name of [send, once, own]) b.arm(name, MACH_NOTIFY_DEAD_NAME, notify);
   expect(b.status(notify).sorights).toBe(3);
   const refused = (code: number, name: number) =>
-    expectUnchanged(code, [a, b], () => b.request(name, MACH_NOTIFY_DEAD_NAME, notify).code);
+    expectDropped(code, [a, b], [b, notify], () => b.request(name, MACH_NOTIFY_DEAD_NAME, notify).code);
   refused(KERN_INVALID_NAME, 0x7703);
   refused(KERN_INVALID_ARGUMENT, MACH_PORT_NULL);
   refused(KERN_INVALID_ARGUMENT, MACH_PORT_DEAD);
@@ -296,7 +323,7 @@ test("A149 a dead-name request on a dead name tells at once with sync, and is IN
   const { port, send } = sendRight(a, b);
   const notify = b.allocate();
   expectCode(a.destroy(port), KERN_SUCCESS);
-  expectUnchanged(KERN_INVALID_ARGUMENT, [b], () => b.request(send, MACH_NOTIFY_DEAD_NAME, notify).code);
+  expectDropped(KERN_INVALID_ARGUMENT, [b], [b, notify], () => b.request(send, MACH_NOTIFY_DEAD_NAME, notify).code);
   b.arm(send, MACH_NOTIFY_DEAD_NAME, notify, 1);
   expect(told(b, notify)).toMatchObject({ id: MACH_NOTIFY_DEAD_NAME, value: send });
   expect(b.deads(send)).toBe(2);

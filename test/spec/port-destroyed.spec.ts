@@ -22,8 +22,8 @@ import {
   MACH_PORT_TYPE_SEND_ONCE,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
-import { sendRight, told } from "../lib/notifications.js";
-import { expectCode, expectUnchanged, give } from "../lib/space.js";
+import { expectDropped, sendRight, told } from "../lib/notifications.js";
+import { expectCode, give } from "../lib/space.js";
 
 test("A154 a port-destroyed request saves the port: the right travels, senders and messages stay, counts are reset", async () => {
   await using machine = await boot();
@@ -36,13 +36,14 @@ test("A154 a port-destroyed request saves the port: the right travels, senders a
   ];
   for (const end of ends) {
     const { port, send } = sendRight(a, b);
-    const once = give(c, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
     const disposition = MACH_MSG_TYPE_MOVE_SEND_ONCE;
     for (const sync of [1, 7]) {
-      expectUnchanged(KERN_INVALID_VALUE, [a], () => {
-        return a.request(port, MACH_NOTIFY_PORT_DESTROYED, once, { sync, disposition }).code;
+      expectDropped(KERN_INVALID_VALUE, [a, b], [c, notify], () => {
+        const refused = give(c, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
+        return a.request(port, MACH_NOTIFY_PORT_DESTROYED, refused, { sync, disposition }).code;
       });
     }
+    const once = give(c, notify, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
     expectCode(a.request(port, MACH_NOTIFY_PORT_DESTROYED, once, { disposition }).code, KERN_SUCCESS);
     expectCode(b.send({ remote: send, remoteDisposition: MACH_MSG_TYPE_COPY_SEND, id: 11 }), MACH_MSG_SUCCESS);
     expectCode(a.setContext(port, 5), KERN_SUCCESS);

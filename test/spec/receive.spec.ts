@@ -246,7 +246,7 @@ test("A122 without RCV_LARGE a message that is too large is destroyed with its r
   });
   const { code, message } = b.receive(inbox, { option: trailerElements(1), size: 100 });
   expectCode(code, MACH_RCV_TOO_LARGE);
-  expect(message).toMatchObject({ local: inbox, remote: 0 });
+  expect(message).toMatchObject({ local: inbox, remote: 0, localType: 17, remoteType: 18, complex: true });
   expect(b.status(inbox)).toMatchObject({ msgcount: 0, seqno: 1 });
   expect(a.take(reply).id).toBe(MACH_NOTIFY_SEND_ONCE);
   expect(a.take(notify).id).toBe(MACH_NOTIFY_NO_SENDERS);

@@ -17,6 +17,8 @@ export const FOLDER = "build/mutants/core-as";
 /** Not mutated: what is compiled for its constants, and what only tests call. */
 const LEFT_ALONE =
   /^(abi\/|layout\.ts|debug\.ts|index\.ts|env\.d\.ts|kern\/(bare|env|panic|param)\.ts|sync\/|trap\/kernel_check)/;
+/** What only tests see. */
+const DEBUG_ALONE = /^if \(isDefined\(KERN_DEBUG\)\)/;
 const SETTER = /set (\w+)\(value: u32\) \{\s*journal_set(_hint)?\(([^;]*?), value\);\s*\}/g;
 
 const HELPERS = `
@@ -181,6 +183,7 @@ class Rewriter {
   #site(node) {
     const flat = this.#flat(node);
     const { file, name } = this;
+    if (DEBUG_ALONE.test(flat)) return this.#text(node);
     let out = this.#render(node);
     for (const each of special) {
       if (each.file !== file || each.name !== name || each.text !== flat) continue;

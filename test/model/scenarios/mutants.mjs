@@ -2,15 +2,17 @@
 // (test/model/mutants).
 
 import * as codes from "../../../dist/abi/codes.gen.js";
-import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
+import { cancel, detach, drain, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
 import { kicks } from "./kicks.mjs";
 import { pair } from "./queue.mjs";
+import { recovery } from "./recovery.mjs";
 import { words } from "./words.mjs";
 
 export const scenarios = {
   ...alone,
   ...kicks,
+  ...recovery,
   ...words,
 
   "full queue, other limit"(world) {
@@ -104,7 +106,7 @@ export const scenarios = {
     return {
       actors: [
         { pid: 2, program: [send(client, world.message(client, 2, { to }))] },
-        { pid: 3, program: [kernelTrap("processor_detach")] },
+        { pid: 3, program: [detach()] },
       ],
       destroys: true,
       unaccounted: true, // a completion that nobody takes may have the message

@@ -2,7 +2,7 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer } from "../checks.mjs";
-import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
+import { cancel, condemn, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { pair } from "./queue.mjs";
 
 /** A server on 4 and its client on 2; 3 runs a task that has nothing to do with them. */
@@ -56,7 +56,7 @@ export const tasks = {
     return {
       actors: [
         { pid: 2, program: [send(client, message)] },
-        { pid: 3, program: [kernelTrap("processor_condemn", 2, 1)] },
+        { pid: 3, program: [condemn(2)] },
       ],
       condemned: 2,
     };
@@ -72,7 +72,7 @@ export const tasks = {
     return {
       actors: [
         { pid: 2, program: [receive(server, port.name)] },
-        { pid: 3, program: [kernelTrap("processor_condemn", 2, 1)] },
+        { pid: 3, program: [condemn(2)] },
       ],
       condemned: 2,
       sleeps: 0,
@@ -153,7 +153,7 @@ export const tasks = {
     return {
       actors: [
         { pid: 2, program: [receive(server, port.name)] },
-        { pid: 3, program: [kernelTrap("processor_condemn", 2, 1)] },
+        { pid: 3, program: [condemn(2)] },
         { pid: 4, program: [send(client, message)] },
       ],
       condemned: 2,

@@ -1,0 +1,29 @@
+// What somebody who has left, or was buried, leaves in the kernel: nothing that carries its number.
+
+import * as layout from "../../dist/abi/layout.gen.js";
+import { recordOf } from "./memory.mjs";
+import { owned } from "./hands.mjs";
+
+/** Words of a record that say that something is left to do for it. */
+const WORDS = {
+  work: layout.Processor_p_work,
+  completions: layout.Processor_p_completed,
+  "completions that it took": layout.Processor_p_drain,
+  "an open transaction": layout.Processor_p_journal_count,
+};
+
+/** Returns: what is left, or undefined. Elements in its hand and its magazines are looked at by `misplaced`. */
+export function remains(machine, pid) {
+  for (const [what, offset] of Object.entries(WORDS)) {
+    if (machine.u32(recordOf(pid) + offset) !== 0) return `processor ${pid} has left, and has ${what}`;
+  }
+  if (machine.holds(pid)) return `processor ${pid} has left, and the note of a lock`;
+  for (const [owner, zone, at] of owned(machine)) {
+    if (owner !== layout.OWNER_LIVE) continue;
+    if (zone === layout.ZONE_WAITER && machine.u32(at + layout.Waiter_w_pid) === pid)
+      return `a waiter of processor ${pid}, which has left`;
+    if (zone === layout.ZONE_TASK && machine.u32(at + layout.Task_t_threads) & (1 << pid))
+      return `a task still runs on processor ${pid}, which has left`;
+  }
+  return undefined;
+}
