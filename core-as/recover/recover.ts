@@ -72,7 +72,7 @@ import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
 import { IpcSpace } from "../ipc/ipc_space";
-import { task_detach, task_runs, task_terminate } from "../task/task";
+import { task_detach, task_runs_on, task_terminate } from "../task/task";
 
 /**
  * Condemns a processor: from now on it cannot enter the kernel.
@@ -345,8 +345,8 @@ function settle_tasks(pid: u32): void {
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
     if (word_load(at) != OWNER_LIVE) continue;
     const task = changetype<IpcSpace>(at);
-    const ran = task_detach(task, pid);
-    if ((ran && !task_runs(task)) || task.is_active == 0) task_terminate(task, pid);
+    if (task_runs_on(task, pid)) task_detach(task, pid);
+    if (task.is_active == 0) task_terminate(task, pid);
   }
 }
 

@@ -147,16 +147,31 @@ export function task_attach(task: IpcSpace): void {
   word_or(t_thread_at(task, my_pid()), 1 << (my_pid() & 31)); // [S24]
 }
 
-/** The processor runs the task no longer. Returns: whether it did. */
-export function task_detach(task: IpcSpace, pid: u32): bool {
-  const bit: u32 = 1 << (pid & 31);
-  return (word_and(t_thread_at(task, pid), ~bit) & bit) != 0; // [S24]
+/** Whether the processor runs the task. */
+export function task_runs_on(task: IpcSpace, pid: u32): bool {
+  return (word_load(t_thread_at(task, pid)) & (1 << (pid & 31))) != 0;
 }
 
-/** Whether any processor runs the task. */
-export function task_runs(task: IpcSpace): bool {
+/**
+ * The processor runs the task no longer. If it was the last, the task is not active from now on, and is to be terminated.
+ *
+ * Conditions: in a trap, nothing locked; the processor runs the task.
+ * Races:      under the task's lock, so that of two who leave one is the last; not active before nobody runs it, so that whoever
+ *             settles a death in between finds one or the other.
+ */
+export function task_detach(task: IpcSpace, pid: u32): void {
+  const bit: u32 = 1 << (pid & 31);
+  is_lock(task);
+  if (!task_runs(task, pid)) hint_store(is_active_at(task), 0);
+  word_and(t_thread_at(task, pid), ~bit); // [S24]
+  is_unlock(task);
+}
+
+/** Whether any processor but `but` runs the task; 0: any. */
+function task_runs(task: IpcSpace, but: u32): bool {
   for (let pid: u32 = 0; pid < 256; pid += 32) {
-    if (word_load(t_thread_at(task, pid)) != 0) return true;
+    const own: u32 = but != 0 && (but & ~31) == pid ? 1 << (but & 31) : 0;
+    if ((word_load(t_thread_at(task, pid)) & ~own) != 0) return true;
   }
   return false;
 }
@@ -207,7 +222,7 @@ export function task_resume(): void {
 function task_free(task: IpcSpace): void {
   const address = changetype<usize>(task);
   is_lock(task);
-  const free = !task_runs(task) && task_tail(task).t_state == TASK_EMPTY && word_load(address) == OWNER_LIVE;
+  const free = !task_runs(task, 0) && task_tail(task).t_state == TASK_EMPTY && word_load(address) == OWNER_LIVE;
   if (free) {
     // Before the element: once that is free, another task has its address, and its frames look the same.
     frames_free(header().h_first_frame, frames_count() - header().h_first_frame, <u32>address | FRAME_SPACE);

@@ -31,6 +31,7 @@ import {
   task_copy_right,
   task_create as create,
   task_detach,
+  task_runs_on,
   task_from,
   task_handle,
   task_self_name,
@@ -71,7 +72,7 @@ export function task_terminate(handle: u32): u32 {
   if (kr != KERN_SUCCESS) return kr;
   const task = task_from(handle);
   if (!task) return trap_leave(KERN_INVALID_TASK);
-  task_detach(task, my_pid());
+  if (task_runs_on(task, my_pid())) task_detach(task, my_pid());
   terminate(task, 0);
   return trap_leave(KERN_SUCCESS);
 }

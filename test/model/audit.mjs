@@ -8,7 +8,7 @@ import { generationOf, recordOf } from "./memory.mjs";
 import { refuse } from "./violation.mjs";
 import { census, misplaced } from "./hands.mjs";
 import { HEARD } from "./machine.mjs";
-import { remains } from "./remains.mjs";
+import { abandoned, remains } from "./remains.mjs";
 import { completions, idOf, received, seqnoOf } from "./world.mjs";
 
 export const AUDITOR = 7;
@@ -25,6 +25,7 @@ export function audit(run) {
   const wrong = misplaced(machine);
   refuse(wrong !== undefined, wrong);
   plan.check?.({ ...run, ...account, result: (pid, at = 0) => machine.coroutines[pid].results[at] });
+  refuse(abandoned(machine, world.tasks) !== undefined, "a task that nobody runs any more is not ended");
   for (const task of world.tasks) machine.trap(AUDITOR, "task_terminate", task.handle);
   run.quiesce();
   for (const { pid } of plan.actors) {

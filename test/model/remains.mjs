@@ -12,6 +12,17 @@ const WORDS = {
   "an open transaction": layout.Processor_p_journal_count,
 };
 
+/** Returns: a task that ran, that nobody runs any more and nobody ends; or undefined. */
+export function abandoned(machine, tasks) {
+  return tasks.find(({ handle, pids }) => {
+    const at = handle & ~63;
+    const same =
+      machine.u32(at) === layout.OWNER_LIVE && ((machine.u32(at + layout.Task_t_serial) ^ handle) & 63) === 0;
+    const runs = machine.u32(at + layout.Task_t_threads) !== 0;
+    return same && pids.length > 0 && !runs && machine.u32(at + layout.Task_t_state) === 0;
+  });
+}
+
 /** Returns: what is left, or undefined. Elements in its hand and its magazines are looked at by `misplaced`. */
 export function remains(machine, pid) {
   for (const [what, offset] of Object.entries(WORDS)) {
