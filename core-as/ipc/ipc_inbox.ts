@@ -1,7 +1,7 @@
 // The inbox of a message queue: the 64-bit word that senders publish on, and the list behind it. What is done with messages is in
 // ipc_mqueue.ts; the argument for both is at its head.
 
-import { pair_cas, pair_load } from "../sync/atomics";
+import { hint_load, pair_cas, pair_load } from "../sync/atomics";
 import { journal_commit } from "../kern/journal";
 import { kdebug } from "../kern/panic";
 import { OWNER_QUEUED, owner_set } from "../kern/zone";
@@ -42,6 +42,11 @@ export function imq_qlimit(port: IpcPort): u32 {
 
 export function imq_flags(port: IpcPort): u32 {
   return <u32>pair_load(imq_inbox_at(port)) & IMQ_FLAGS;
+}
+
+/** Oldest message of the list as it seems to be without the port's lock, or 0. */
+export function imq_first_hint(port: IpcPort): u32 {
+  return hint_load(changetype<usize>(port) + offsetof<IpcPort>("_imq_first"));
 }
 
 /** Newest message that is not on the list yet, or 0. */

@@ -8,9 +8,9 @@
 import { journal_set } from "../kern/journal";
 import { FRAME_KMSG, frames_alloc, frames_free } from "../kern/frame";
 import { FRAME_BYTES } from "../kern/param";
-import { my_pid } from "../kern/processor";
 import {
   Element,
+  owner_take,
   zone_alloc,
   zone_element_bytes,
   zone_free,
@@ -182,7 +182,7 @@ export function ipc_kmsg_alloc(size: u32, ports: u32): IpcKmsg | null {
  */
 export function ipc_kmsg_free(kmsg: IpcKmsg): void {
   const address = changetype<usize>(kmsg);
-  kmsg.z_owner = my_pid();
+  owner_take(address);
   ipc_kmsg_discharge(kmsg);
   if (kmsg.ikm_frames != 0) {
     frames_free(kmsg.ikm_ports / FRAME_BYTES, kmsg.ikm_frames, <u32>address | FRAME_KMSG);

@@ -102,7 +102,7 @@ export class IpcPort extends IpcObject {
     return this._imq_first;
   }
   set imq_first(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_imq_first"), value);
+    journal_set_hint(changetype<usize>(this) + offsetof<IpcPort>("_imq_first"), value);
   }
   get imq_last(): u32 {
     return this._imq_last;

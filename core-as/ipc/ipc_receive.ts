@@ -24,7 +24,7 @@ import {
   waiter_sleep,
   waiter_wake,
 } from "../kern/waiter";
-import { OWNER_HELD, zone_free, ZONE_WAITER } from "../kern/zone";
+import { owner_hold, zone_free, ZONE_WAITER } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_RETRY,
@@ -255,7 +255,7 @@ export function ipc_receive_finish(space: IpcSpace, kmsg: IpcKmsg, option: u32, 
   out_set(0, <u32>changetype<usize>(kmsg));
   out_set(1, kmsg.ikm_bytes);
   out_set(2, ipc_kmsg_add_trailer(kmsg, option));
-  kmsg.z_owner = OWNER_HELD | my_pid();
+  owner_hold(changetype<usize>(kmsg));
   return code;
 }
 

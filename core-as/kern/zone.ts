@@ -114,6 +114,16 @@ export function owner_set(element: usize, owner: u32): void {
   if (!BARE_OWNER) hint_store(element, owner);
 }
 
+/** Gives a kmsg to this agent's JavaScript. Conditions: it is in this processor's hand. Arguments are checked by what this says. */
+export function owner_hold(kmsg: usize): void {
+  hint_store(kmsg, OWNER_HELD | my_pid());
+}
+
+/** Takes a kmsg that this agent's JavaScript held into the hand. */
+export function owner_take(kmsg: usize): void {
+  hint_store(kmsg, my_pid());
+}
+
 /** Frees elements of a magazine for everybody until `keep` are left. */
 export function magazine_shed(magazine: usize, keep: u32): void {
   while (load<u32>(magazine, 4) > keep) {

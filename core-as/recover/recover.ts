@@ -67,7 +67,7 @@ import { pair_cas, pair_load, word_cas, word_load, word_store, word_swap, word_w
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
 import { IKM_KEEP, IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
-import { imq_drain, imq_inbox_head } from "../ipc/ipc_inbox";
+import { imq_drain, imq_first_hint, imq_inbox_head } from "../ipc/ipc_inbox";
 import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
@@ -242,7 +242,7 @@ function kick_ports(): void {
     const port = port_at(at);
     const owner = word_load(at);
     if (owner != OWNER_LIVE && (owner & 0xff00) != OWNER_WORK) continue;
-    const idle = imq_inbox_head(port) == 0 && port.imq_first == 0 && port.io_dirty == 0;
+    const idle = imq_inbox_head(port) == 0 && imq_first_hint(port) == 0 && port.io_dirty == 0;
     if (idle && word_load(io_lock_at(at)) == 0) continue; // a lock holder may have the chain in its hand
     ip_lock(port);
     imq_drain(port);

@@ -13,7 +13,7 @@ import {
 } from "../kern/processor";
 import { my_pid } from "../kern/processor";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../kern/param";
-import { OWNER_HELD } from "../kern/zone";
+import { OWNER_HELD, owner_hold, owner_take } from "../kern/zone";
 import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_SIZE_MAX,
@@ -76,7 +76,7 @@ export function mach_msg_prepare(task: u32, size: u32, ports: u32): u32 {
   const kmsg = prepare(task, size, ports);
   if (kmsg == 0) return trap_leave(0);
   out_set(0, kmsg_at(kmsg).ikm_bytes);
-  kmsg_at(kmsg).z_owner = OWNER_HELD | my_pid();
+  owner_hold(kmsg);
   return trap_leave(kmsg);
 }
 
@@ -156,13 +156,13 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
 
   kmsg.ikm_size = size;
   kmsg.ikm_types = 0;
-  kmsg.z_owner = my_pid();
+  owner_take(changetype<usize>(kmsg));
   kmsg.ikm_sender_task = task_tail(task).t_serial;
   kmsg.ikm_sender_processor = my_pid();
   is_lock(task);
   const code = copyin(task, kmsg);
   if (code != MACH_MSG_SUCCESS) {
-    if (!ikm_working(kmsg)) kmsg.z_owner = OWNER_HELD | my_pid();
+    if (!ikm_working(kmsg)) owner_hold(changetype<usize>(kmsg));
     return code;
   }
   // space locked; every right is in the kmsg
@@ -226,7 +226,7 @@ export function pseudo(task: IpcSpace, kmsg: IpcKmsg, code: u32): u32 {
     out_set(2, 0);
     return code | trouble;
   }
-  kmsg.z_owner = OWNER_HELD | my_pid();
+  owner_hold(changetype<usize>(kmsg));
   out_set(0, <u32>changetype<usize>(kmsg));
   out_set(1, kmsg.ikm_bytes);
   out_set(2, kmsg.ikm_size);

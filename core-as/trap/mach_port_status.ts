@@ -1,8 +1,8 @@
 // Traps that look at or change one port's attributes, its sets, or list names.
 
 import { journal_commit } from "../kern/journal";
-import { my_pid, out_get, out_set } from "../kern/processor";
-import { OWNER_HELD } from "../kern/zone";
+import { out_get, out_set } from "../kern/processor";
+import { owner_hold } from "../kern/zone";
 import {
   KERN_ALREADY_IN_SET,
   KERN_FAILURE,
@@ -307,7 +307,7 @@ function list_members(pset: IpcPset): u32 {
 /** A kmsg as a buffer for `words` words, which the caller's JavaScript will hold. */
 function list_alloc(words: u32): IpcKmsg | null {
   const kmsg = ipc_kmsg_alloc(words * 4 + 24, 0);
-  if (kmsg) kmsg.z_owner = OWNER_HELD | my_pid();
+  if (kmsg) owner_hold(changetype<usize>(kmsg));
   return kmsg;
 }
 
