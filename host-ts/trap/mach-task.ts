@@ -1,6 +1,7 @@
 // Calls on tasks: who am I, reply ports, special ports.
 
 import {
+  KERN_INVALID_NAME,
   KERN_SUCCESS,
   MACH_PORT_TYPE_SEND,
   MACH_PORT_TYPE_SEND_RECEIVE,
@@ -99,7 +100,7 @@ export function machTaskTraps(self: Task): MachTaskTraps {
     task_terminate(task) {
       u32("task", task);
       const kr = core.mach_port_type(handle, self.self, task);
-      if (kr !== KERN_SUCCESS) return MACH_SEND_INVALID_DEST;
+      if (kr !== KERN_SUCCESS) return kr === KERN_INVALID_NAME ? MACH_SEND_INVALID_DEST : kr;
       const type = processor.out(0);
       if (task !== self.self || (type & MACH_PORT_TYPE_SEND_RECEIVE) !== MACH_PORT_TYPE_SEND) {
         return MACH_SEND_INVALID_DEST;
