@@ -47,7 +47,6 @@ export const notBuilt = {
   mach_port_set_syscall_right: `${NEVER}a stub of long ago`,
   ...Object.fromEntries(
     [
-      ...["mach_msg_destroy", "mach_msg_server", "mach_msg_server_once"],
       ...["mach_port_rename", "mach_port_allocate_qos", "mach_port_allocate_full", "mach_port_peek"],
       ...["mach_port_extract_right", "mach_port_assert_attributes", "mach_port_get_srights", "mach_port_space_info"],
       ...["mach_port_space_basic_info", "mach_port_dnrequest_info", "mach_port_kobject"],

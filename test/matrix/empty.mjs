@@ -27,7 +27,6 @@ export const emptyAssertions = {
     ...later("space_info, get_srights, dnrequest_info, kobject", 197),
     ...later("the thread's special reply port", 210),
     ...later("kernel objects that answer messages", 211),
-    ...later("mach_msg_destroy", 214, 215),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
   ]),
 };

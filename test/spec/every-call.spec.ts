@@ -27,10 +27,7 @@ import { boot } from "../lib/boot.js";
 import { setWord } from "../lib/message.js";
 import { expectCode, give, Space, spell } from "../lib/space.js";
 
-/** Calls of the library that a thread could not leave again, or that answer no code. */
-const LIBRARY = /^mach_msg_(server|server_once|destroy)$/;
-
-const listed = calls().filter(({ call, returns }) => returns === "" && !LIBRARY.test(call));
+const listed = calls().filter(({ returns }) => returns === "");
 
 /** Calls `call` with arguments of the right types: numbers by the parameter's name, else 1. */
 function tryCall(
@@ -47,7 +44,7 @@ function tryCall(
       setWord(msg, 4, 24);
       return msg;
     }
-    return { value: new Uint32Array(0) };
+    return type === "Demux" ? () => false : { value: new Uint32Array(0) };
   });
   const calls = space.traps as unknown as Record<string, (...all: unknown[]) => number>;
   return calls[call]?.(...given) ?? -1;
