@@ -2,6 +2,7 @@
 
 export type { Bootstrap, CheckInOptions } from "./bootstrap/bootstrap.js";
 export { KernelPanic, KernError, MachMsgError, MigError } from "./errors.js";
+export type { NoSendersEvent, PortDestroyedEvent } from "./events.js";
 export type { KernelAttachment } from "./kernel/attachment.js";
 export type { KernelDump } from "./kernel/dump.js";
 export type { Exit, SpawnedTask } from "./kernel/child.js";

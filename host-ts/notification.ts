@@ -184,8 +184,12 @@ export function noSenders(
  * @param told gets the right; null when the request ended without it
  * @mach MACH_NOTIFY_PORT_DESTROYED
  */
-export function portDestroyed(space: Space, name: number, told: (right: ReceiveRight | null) => void): void {
-  new NotificationRequest(
+export function portDestroyed(
+  space: Space,
+  name: number,
+  told: (right: ReceiveRight | null) => void,
+): NotificationRequest {
+  return new NotificationRequest(
     space,
     name,
     MACH_NOTIFY_PORT_DESTROYED,
