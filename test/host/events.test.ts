@@ -1,7 +1,15 @@
 // Notifications as events on rights: told as often as it happens, not after the end of the subscription, and nothing is left.
 
 import { expect, test } from "vitest";
-import { Kernel, move } from "mach-ipc";
+import { Kernel, type Message, move, type PortNotification, ReceiveRight } from "mach-ipc";
+import {
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_NOTIFY_DEAD_NAME,
+  MACH_NOTIFY_NO_SENDERS,
+  MACH_NOTIFY_PORT_DESTROYED,
+  MACH_NOTIFY_SEND_ONCE,
+  traps,
+} from "mach-ipc/traps";
 import { live, settled, thrown, until, warmUp } from "./lib.js";
 
 /** Time for what must not come. */
@@ -143,4 +151,49 @@ test("onPortDestroyed that was ended lets the port die with its holder", async (
   await right.dead;
   await turns();
   expect(came).toBe(0);
+});
+
+test("a message of the kernel's says what it tells, and one of a task does not, whatever its id", async () => {
+  await using kernel = await Kernel.boot();
+  const { task } = kernel;
+  const mach = traps(task);
+  const inbox = task.allocatePort();
+  const told = (): PortNotification | null => {
+    const message = inbox.tryReceive() as Message;
+    const { notification } = message;
+    message[Symbol.dispose]();
+    return notification;
+  };
+  const arm = (name: number, id: number): void => {
+    const previous = new Uint32Array(1);
+    const self = mach.mach_task_self();
+    const kr = mach.mach_port_request_notification(
+      self,
+      name,
+      id,
+      0,
+      inbox.name,
+      MACH_MSG_TYPE_MAKE_SEND_ONCE,
+      previous,
+    );
+    expect(kr).toBe(0);
+  };
+  inbox.makeSendOnce()[Symbol.dispose]();
+  expect(told()).toEqual({ type: "send-once" });
+  inbox.makeSend().sendSync({ id: MACH_NOTIFY_SEND_ONCE });
+  expect(told()).toBeNull();
+  const port = task.allocatePort();
+  const right = port.makeSend();
+  arm(right.name, MACH_NOTIFY_DEAD_NAME);
+  right[Symbol.dispose]();
+  expect(inbox.tryReceive()).toBeNull(); // the name lives on as the receive right's
+  arm(port.name, MACH_NOTIFY_NO_SENDERS);
+  expect(told()).toEqual({ type: "no-senders", makeSendCount: 1 });
+  arm(port.name, MACH_NOTIFY_PORT_DESTROYED);
+  const { name } = port;
+  port[Symbol.dispose]();
+  const events = [told(), told()];
+  expect(events).toContainEqual({ type: "port-deleted", name });
+  const back = events.find((event) => event?.type === "port-destroyed");
+  expect(back).toMatchObject({ right: expect.any(ReceiveRight) });
 });
