@@ -29,7 +29,9 @@ import { descriptorsIn, type MachMsgBatchTraps, machMsgBatchTraps } from "./mach
  * The message call and its short forms. Times are milliseconds, sizes are bytes.
  *
  * @param msg the buffer, from its first byte: a header of 24 bytes, then what `descriptor_count` says, then data
- * @param option `MACH_SEND_MSG`, `MACH_RCV_MSG` or both, and what else the two halves are to do
+ * @param option bits: `MACH_SEND_MSG`, `MACH_RCV_MSG`: which halves; `MACH_SEND_TIMEOUT`, `MACH_RCV_TIMEOUT`: `timeout` counts;
+ *   `MACH_RCV_LARGE`: a message that is too large stays queued; `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which
+ *   port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer. Others have no effect
  * @param send_size bytes to send, a multiple of 4; the header's own `msgh_size` does not count
  * @param rcv_size bytes that may be received, the trailer (8 at least) included
  * @param rcv_name the receive right or port set to receive from
@@ -43,8 +45,8 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * Sends the message in `msg`, then receives one into it; either half alone as `option` says. There is no receive if the send
    * failed.
    *
-   * Refused before its destination was found good, a message is left as it is. When the body is bad, the rights up to the
-   * bad one are used up. When there is no room in time the message is written back to `msg`, its rights with the dispositions
+   * Refused before its destination was found good, a message is left as it is. When the body is bad, the rights of
+   * the header and of the body up to the bad one are used up. When there is no room in time the message is written back to `msg`, its rights with the dispositions
    * with which to send it again.
    *
    * @kr MACH_MSG_SUCCESS done; of a send also when the port died meanwhile: the message was destroyed with it
