@@ -115,6 +115,21 @@ test("onNoSenders ends when it is asked again, and with the receive right", asyn
   expect(told).toBe(0);
 });
 
+test("a subscription that was replaced takes nothing along when it is disposed", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort();
+  const told: string[] = [];
+  const first = port.onNoSenders(() => told.push("first"), { since: 1 });
+  const second = port.onNoSenders(() => told.push("second"), { since: 1 });
+  first[Symbol.dispose]();
+  expect(port.status().noSendersRequested).toBe(true);
+  port.makeSend()[Symbol.dispose]();
+  await until(() => told.length > 0);
+  expect(told).toEqual(["second"]);
+  second[Symbol.dispose]();
+  expect(port.status().noSendersRequested).toBe(false);
+});
+
 test("onPortDestroyed brings the right back with its queue when its holder ends, wherever it is", async () => {
   await using kernel = await Kernel.boot();
   const holder = kernel.createTask({ name: "holder" });
