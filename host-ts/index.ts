@@ -2,6 +2,7 @@
 
 export type { Bootstrap, CheckInOptions } from "./bootstrap/bootstrap.js";
 export { KernelPanic, KernError, MachMsgError, MigError } from "./errors.js";
+export type { NoSendersEvent, PortDestroyedEvent } from "./events.js";
 export type { KernelAttachment } from "./kernel/attachment.js";
 export type { KernelDump } from "./kernel/dump.js";
 export type { Exit, SpawnedTask } from "./kernel/child.js";
@@ -11,6 +12,7 @@ export { type BootOptions, Kernel } from "./kernel.js";
 export type { Message, Sender } from "./message.js";
 export type { Client, Handlers, Subsystem } from "./mig/define.js";
 export type { ServeOptions, Server } from "./mig/server.js";
+export type { PortNotification } from "./notification-kinds.js";
 export type { Outgoing } from "./outgoing.js";
 export type { WorkerLike } from "./platform/types.js";
 export { PortSet } from "./port-set.js";

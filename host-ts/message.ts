@@ -20,6 +20,7 @@ import {
 import type { Outgoing } from "./outgoing.js";
 import { draftOf } from "./outgoing.js";
 import { errorOf, KernError, MachMsgError } from "./errors.js";
+import { notificationOf, type PortNotification } from "./notification-kinds.js";
 import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
 import { type Right, rightOf, type SendOnceRight, type SendRight } from "./right.js";
@@ -75,6 +76,13 @@ export class Message implements Disposable {
       task: this.#field(IpcKmsg_ikm_sender_task),
       processor: this.#field(IpcKmsg_ikm_sender_processor),
     };
+  }
+
+  /** What the kernel tells; null for a message that a task sent, whatever its id. */
+  get notification(): PortNotification | null {
+    if (this.#field(IpcKmsg_ikm_sender_task) !== 0) return null;
+    const value = this.#space.views.u32((this.#at + 8) * 4);
+    return notificationOf(this.id, value, () => this.rights[0]);
   }
 
   /** The bytes after header and rights, in place. */

@@ -14,6 +14,17 @@ import type { ReceiveRight } from "./receive-right.js";
 import type { ReplyTaker } from "./reply-pool.js";
 import type { Space } from "./space.js";
 
+/** The latest request of each kind for each name: an earlier one is not there any more to be disarmed. */
+const latest: WeakMap<Space, Map<number, NotificationRequest>> = new WeakMap();
+
+function latestOf(space: Space): Map<number, NotificationRequest> {
+  const known = latest.get(space);
+  if (known !== undefined) return known;
+  const made = new Map<number, NotificationRequest>();
+  latest.set(space, made);
+  return made;
+}
+
 /** A request that is armed. */
 export class NotificationRequest implements ReplyTaker {
   readonly #space: Space;
@@ -61,6 +72,7 @@ export class NotificationRequest implements ReplyTaker {
       this.#settled();
     }
     check("mach_port_request_notification", kr);
+    if (this.#port !== 0) latestOf(space).set(this.#key, this);
     const previous = processor.out(0);
     if (isPort(previous)) space.deallocate(previous);
   }
@@ -82,7 +94,9 @@ export class NotificationRequest implements ReplyTaker {
     if (this.#port === 0) return;
     const { core, handle, self, processor, replies } = this.#space;
     replies.drop(this.#port);
+    const replaced = latestOf(this.#space).get(this.#key) !== this;
     this.#settled();
+    if (replaced) return; // what is armed now is another's
     const kr = core.mach_port_request_notification(
       handle,
       self,
@@ -95,8 +109,14 @@ export class NotificationRequest implements ReplyTaker {
     if (kr === 0 && isPort(processor.out(0))) this.#space.deallocate(processor.out(0));
   }
 
+  get #key(): number {
+    return this.#name * 256 + this.#id;
+  }
+
   #settled(): void {
     this.#port = 0;
+    const requests = latestOf(this.#space);
+    if (requests.get(this.#key) === this) requests.delete(this.#key);
     if (this.#hold) this.#space.replies.release();
   }
 }
@@ -184,8 +204,12 @@ export function noSenders(
  * @param told gets the right; null when the request ended without it
  * @mach MACH_NOTIFY_PORT_DESTROYED
  */
-export function portDestroyed(space: Space, name: number, told: (right: ReceiveRight | null) => void): void {
-  new NotificationRequest(
+export function portDestroyed(
+  space: Space,
+  name: number,
+  told: (right: ReceiveRight | null) => void,
+): NotificationRequest {
+  return new NotificationRequest(
     space,
     name,
     MACH_NOTIFY_PORT_DESTROYED,

@@ -10,6 +10,7 @@ import {
   MACH_PORT_RIGHT_RECEIVE,
 } from "./abi/codes.gen.js";
 import { check } from "./errors.js";
+import { type NoSendersEvent, onNoSenders, onPortDestroyed, type PortDestroyedEvent } from "./events.js";
 import { messages } from "./messages.js";
 import type { Message } from "./message.js";
 import { noSenders } from "./notification.js";
@@ -149,6 +150,35 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
     readonly signal?: AbortSignal | undefined;
   }): Promise<{ makeSendCount: number }> {
     return noSenders(this, options);
+  }
+
+  /**
+   * Calls `listener` each time that no send right is left; at once if there is none and fewer than `since` (default 0) were not
+   * made. A server that hands out send rights counts them, and believes an event only if its `makeSendCount` is not below that
+   * count: otherwise one that it handed out since is on its way, and another event will come.
+   *
+   * One request per port, as in Mach: a later `onNoSenders` or `noSenders` ends an earlier one. It ends with the receive right.
+   *
+   * @returns ends it when disposed
+   * @mach MACH_NOTIFY_NO_SENDERS
+   */
+  onNoSenders(
+    listener: (event: NoSendersEvent) => void,
+    options?: { readonly since?: number | undefined },
+  ): Disposable {
+    return onNoSenders(this.space, this.live("onNoSenders"), listener, options?.since ?? 0);
+  }
+
+  /**
+   * Before the right is moved away: calls `listener` once with the receive right, when whoever has it then lets go of it, by
+   * disposing it or by its death. Its queue and its senders are what they were. A later `onPortDestroyed` ends an earlier one;
+   * disposed before the right comes back, the port dies with its holder after all.
+   *
+   * @returns ends it when disposed
+   * @mach MACH_NOTIFY_PORT_DESTROYED
+   */
+  onPortDestroyed(listener: (event: PortDestroyedEvent) => void): Disposable {
+    return onPortDestroyed(this.space, this.live("onPortDestroyed"), listener);
   }
 
   /**

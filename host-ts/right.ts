@@ -14,6 +14,7 @@ import { call, callSync } from "./call.js";
 import { check } from "./errors.js";
 import type { Message } from "./message.js";
 import type { Outgoing } from "./outgoing.js";
+import { onDead } from "./events.js";
 import { deadName } from "./notification.js";
 import { PortRight } from "./port-right.js";
 import { ReceiveRight } from "./receive-right.js";
@@ -91,6 +92,17 @@ export class SendRight extends PortRight {
     return deadName(this.space, this.live("dead"));
   }
 
+  /**
+   * Calls `listener` once when the port has died, also if it is dead already. Not when this right's name goes first, with its last
+   * reference.
+   *
+   * @returns ends it when disposed
+   * @mach MACH_NOTIFY_DEAD_NAME
+   */
+  onDead(listener: () => void): Disposable {
+    return onDead(this.space, this.live("onDead"), listener);
+  }
+
   protected override release(name: number): void {
     this.space.deallocate(name);
   }
@@ -106,6 +118,16 @@ export class SendOnceRight extends PortRight {
   /** Sends and uses the right up. On failure this and the rights in `message` are still yours. */
   send(message: Outgoing): void {
     sendOnce(this.space, this, message);
+  }
+
+  /**
+   * Calls `listener` once when the port has died, also if it is dead already. Not when this right was used, moved or disposed.
+   *
+   * @returns ends it when disposed
+   * @mach MACH_NOTIFY_DEAD_NAME
+   */
+  onDead(listener: () => void): Disposable {
+    return onDead(this.space, this.live("onDead"), listener);
   }
 
   protected override release(name: number): void {

@@ -3,18 +3,20 @@
 // level that people use.
 
 import type { Task } from "./task.js";
+import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
 
 export * from "./abi/codes.gen.js";
 export type { Out } from "./trap/arguments.js";
+export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
 /** Every call of level 1. */
-export type Traps = MachTaskTraps & MachMsgTraps & MachPortTraps;
+export type Traps = MachTaskTraps & MachMsgTraps & MachPortTraps & MachLibraryTraps;
 
 const bound = new WeakMap<Task, Traps>();
 
@@ -33,7 +35,8 @@ const bound = new WeakMap<Task, Traps>();
 export function traps(task: Task): Traps {
   let calls = bound.get(task);
   if (!calls) {
-    calls = { ...machTaskTraps(task), ...machMsgTraps(task), ...machPortTraps(task) };
+    const messages = machMsgTraps(task);
+    calls = { ...machTaskTraps(task), ...messages, ...machPortTraps(task), ...machLibraryTraps(task, messages) };
     bound.set(task, calls);
   }
   return calls;

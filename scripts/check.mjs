@@ -11,6 +11,7 @@ const steps = [
   ...(process.env.CI ? [generated] : []),
   ["build", ["scripts/build.mjs"]],
   ...(process.env.CI ? [] : [generated]),
+  ["reference", ["scripts/reference.mjs", "--check"]],
   ["types", [tsc, "-p", "tsconfig.browser.json"]],
   ...(files("test", /\.ts$/).length > 0 ? [["types of tests", [tsc, "-p", "tsconfig.test.json"]]] : []),
   ["shape", ["scripts/wasm-shape.mjs"]],

@@ -1,5 +1,5 @@
-// `npm test`: the checks, the suites, the packed tarball, the browser's smoke test, the explorer, a chaos run, each bench once. Arguments go
-// to vitest and leave out the rest: `npm test -- test/spec/names.spec.ts` builds and runs that file.
+// `npm test`: the checks, the suites, the matrix, the packed tarball, the browser's smoke test, the explorer, a chaos run, each bench
+// once. Arguments go to vitest and leave out the rest: `npm test -- test/spec/names.spec.ts` builds and runs that file.
 
 import { node } from "./lib/run.mjs";
 
@@ -16,6 +16,7 @@ if (chosen.length > 0) {
 } else {
   await must(["scripts/check.mjs"]);
   await must(vitest);
+  await must(["test/matrix/run.mjs", "--quiet"]); // every code of every call, every assertion
   await must(["test/pack/run.mjs"]);
   await must(["test/browser/run.mjs"]);
   await must(["test/model/run.mjs"]); // every interleaving and every death of the scenarios

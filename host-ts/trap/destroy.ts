@@ -1,44 +1,78 @@
-// Releasing what a received message named: for messages that no caller will ever see.
+// Releasing what a message names: one that no caller will ever see, or one that a caller does not want.
 
 import {
+  KERN_SUCCESS,
+  MACH_MSG_PORT_DESCRIPTOR,
+  MACH_MSG_TYPE_MAKE_SEND,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_SEND,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
   MACH_MSG_TYPE_PORT_RECEIVE,
   MACH_MSGH_BITS_COMPLEX,
   MACH_MSGH_BITS_REMOTE_MASK,
   MACH_PORT_DEAD,
   MACH_PORT_RIGHT_RECEIVE,
   MSGH_BASE_BYTES,
+  MSGH_BITS,
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
   MSGH_REMOTE_PORT,
+  MSGH_VOUCHER_PORT,
 } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 
+const VOUCHER_SHIFT = 16;
 const DISPOSITION_SHIFT = 16;
+const TYPE_SHIFT = 24;
 
-/**
- * Releases the reply right and every right in the body of the message at `address`, but not the
- * local port. Rights go by their received types.
- *
- * @mach mach_msg_destroy
- */
+/** Releases what the received message at `address` in the kernel's memory names, but not the local port. */
 export function destroyReceived(task: Task, address: number): void {
   const { views } = task.processor;
-  const bits = views.u32(address);
-  release(task, views.u32(address + MSGH_REMOTE_PORT), bits & MACH_MSGH_BITS_REMOTE_MASK);
-  if ((bits & MACH_MSGH_BITS_COMPLEX) === 0) return;
-  const count = views.u32(address + MSGH_HEADER_BYTES);
+  const complex = (views.u32(address) & MACH_MSGH_BITS_COMPLEX) !== 0;
+  const count = complex ? views.u32(address + MSGH_HEADER_BYTES) : 0;
+  destroyMessage(task, count, (offset) => views.u32(address + offset));
+}
+
+/**
+ * Releases the reply right, the voucher and the rights in the first `count` descriptors, but not the local port.
+ *
+ * @param word the word at an offset in the message
+ * @mach mach_msg_destroy
+ */
+export function destroyMessage(task: Task, count: number, word: (offset: number) => number): void {
+  const bits = word(MSGH_BITS);
+  release(task, word(MSGH_REMOTE_PORT), bits & MACH_MSGH_BITS_REMOTE_MASK);
+  release(task, word(MSGH_VOUCHER_PORT), (bits >>> VOUCHER_SHIFT) & 0x1f);
   for (let i = 0; i < count; i++) {
-    const descriptor = address + MSGH_BASE_BYTES + i * MSGH_DESCRIPTOR_BYTES;
-    release(task, views.u32(descriptor), (views.u32(descriptor + 8) >>> DISPOSITION_SHIFT) & 0xff);
+    const at = MSGH_BASE_BYTES + i * MSGH_DESCRIPTOR_BYTES;
+    const shape = word(at + 8);
+    if (shape >>> TYPE_SHIFT !== MACH_MSG_PORT_DESCRIPTOR) continue; // no other kind is ever received
+    release(task, word(at), (shape >>> DISPOSITION_SHIFT) & 0xff);
   }
 }
 
+/** Does what sending `name` in this way and destroying the message would do. Received types are the moves among them. */
 function release(task: Task, name: number, disposition: number): void {
-  if (name === 0 || name === MACH_PORT_DEAD || disposition === 0) return;
+  if (name === 0 || name === MACH_PORT_DEAD) return;
+  const { handle, self } = task;
   const { core } = task.processor;
-  if (disposition === MACH_MSG_TYPE_PORT_RECEIVE) {
-    core.mach_port_mod_refs(task.handle, task.self, name, MACH_PORT_RIGHT_RECEIVE, -1);
-  } else {
-    core.mach_port_deallocate(task.handle, task.self, name);
+  switch (disposition) {
+    case MACH_MSG_TYPE_PORT_RECEIVE:
+      core.mach_port_mod_refs(handle, self, name, MACH_PORT_RIGHT_RECEIVE, -1);
+      break;
+    case MACH_MSG_TYPE_MOVE_SEND:
+    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+      core.mach_port_deallocate(handle, self, name);
+      break;
+    case MACH_MSG_TYPE_MAKE_SEND:
+      if (core.mach_port_insert_right(handle, self, name, name, disposition) !== KERN_SUCCESS) break;
+      core.mach_port_deallocate(handle, self, name);
+      break;
+    case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+      // Its name is taken, by the receive right: the right is made, refused and destroyed.
+      core.mach_port_insert_right(handle, self, name, name, disposition);
+      break;
+    default: // a copy would come and go
+      break;
   }
 }

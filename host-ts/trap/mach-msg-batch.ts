@@ -19,12 +19,25 @@ import { buffer, u32, word } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
 import { type MessageCopier, wordIn } from "./message-copy.js";
 
-/** Batches. Neither call has a send-and-receive form. */
+/**
+ * Batches. Neither call has a send-and-receive form.
+ *
+ * @param msgs the buffer, cut into slots of equal size with one message each
+ * @param option as in `mach_msg`; the bits that choose the halves do not count
+ * @param slot_size bytes of a slot, a multiple of 4
+ */
 export interface MachMsgBatchTraps {
   /**
-   * Sends the messages in the first `count` slots of `msgs`, in order, each as long as its own
-   * `msgh_size` says, at most 256 at once. Stops at the first that fails and returns its code;
-   * `sent[0]` holds how many were sent. What a failed send writes back is in that message's slot.
+   * Sends the messages in the first slots of `msgs`, in order, each as long as its own `msgh_size` says. Stops at the first that
+   * fails; what a failed send writes back is in that message's slot.
+   *
+   * @param count messages to send; at most 256 are sent in one call
+   * @param timeout how long each may wait for room, in milliseconds, with `MACH_SEND_TIMEOUT`; 0 polls
+   * @param sent out, one word: how many were sent
+   * @codes mach_msg MACH_SEND_ MACH_IPC_
+   * @kr MACH_MSG_SUCCESS all were sent
+   * @source None.
+   * @differs Mach has no such call. Here it is the way to many small messages: a trap costs more than a message.
    */
   mach_msg_send_many(
     msgs: Uint8Array,
@@ -35,10 +48,20 @@ export interface MachMsgBatchTraps {
     sent: Uint32Array,
   ): number;
   /**
-   * Receives what is queued at `rcv_name`, one message (with trailer) a slot, as many as there are
-   * slots in `msgs`, at most 128. Never waits: `MACH_RCV_TIMED_OUT` when there is none.
-   * `received[0]` holds how many. A message that does not fit its slot is destroyed: its slot gets
-   * the header alone, its remote port 0, and the code is `MACH_RCV_TOO_LARGE`.
+   * Receives what is queued, one message with its trailer in each slot, as many as there are slots, at most 128. Never waits.
+   * A message that does not fit its slot is destroyed: its slot gets the header alone, with remote port 0.
+   *
+   * @param rcv_name the receive right or port set to receive from
+   * @param received out, one word: how many were received
+   * @kr MACH_MSG_SUCCESS at least one was received
+   * @kr MACH_RCV_TIMED_OUT none was there
+   * @kr MACH_RCV_INVALID_NAME `rcv_name` is not a receive right or port set
+   * @kr MACH_RCV_TOO_LARGE a message did not fit its slot
+   * @kr MACH_RCV_INVALID_DATA the buffer has room for no slot, or a slot has none for a header
+   * @kr MACH_RCV_HEADER_ERROR as in `mach_msg`, of the last message received
+   * @kr MACH_RCV_BODY_ERROR as in `mach_msg`, of the last message received
+   * @source None.
+   * @differs Mach has no such call. Here it is the way to many small messages: a trap costs more than a message.
    */
   mach_msg_receive_many(
     msgs: Uint8Array,

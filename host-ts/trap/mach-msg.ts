@@ -25,8 +25,57 @@ import { destroyReceived } from "./destroy.js";
 import { MessageCopier, setWordIn, wordIn } from "./message-copy.js";
 import { descriptorsIn, type MachMsgBatchTraps, machMsgBatchTraps } from "./mach-msg-batch.js";
 
-/** The message call. Sizes are bytes, `timeout` is milliseconds and counts with the `*_TIMEOUT` options. */
+/**
+ * The message call and its short forms. Times are milliseconds, sizes are bytes.
+ *
+ * @param msg the buffer, from its first byte: a header of 24 bytes, then what `descriptor_count` says, then data
+ * @param option bits: `MACH_SEND_MSG`, `MACH_RCV_MSG`: which halves; `MACH_SEND_TIMEOUT`, `MACH_RCV_TIMEOUT`: `timeout` counts;
+ *   `MACH_RCV_LARGE`: a message that is too large stays queued; `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which
+ *   port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer. Others have no effect
+ * @param send_size bytes to send, a multiple of 4; the header's own `msgh_size` does not count
+ * @param rcv_size bytes that may be received, the trailer (8 at least) included
+ * @param rcv_name the receive right or port set to receive from
+ * @param timeout how long each half may wait, with `MACH_SEND_TIMEOUT` and `MACH_RCV_TIMEOUT`; 0 polls; without them for ever
+ * @param notify ignored
+ * @kr KERN_TERMINATED the kernel was closed
+ * @kr KERN_INVALID_TASK the task was terminated
+ */
 export interface MachMsgTraps extends MachMsgBatchTraps {
+  /**
+   * Sends the message in `msg`, then receives one into it; either half alone as `option` says. There is no receive if the send
+   * failed.
+   *
+   * Refused before its destination was found good, a message is left as it is. When the body is bad, the rights of
+   * the header and of the body up to the bad one are used up. When there is no room in time the message is written back to `msg`, its rights with the dispositions
+   * with which to send it again.
+   *
+   * @kr MACH_MSG_SUCCESS done; of a send also when the port died meanwhile: the message was destroyed with it
+   * @kr MACH_SEND_MSG_TOO_SMALL `send_size` is below 24 or not a multiple of 4, or the descriptors do not fit in it
+   * @kr MACH_SEND_TOO_LARGE `send_size` is above 50331584; more than 16383 ports in one message
+   * @kr MACH_SEND_INVALID_DATA `msg` is shorter than `send_size`
+   * @kr MACH_SEND_INVALID_TYPE a descriptor is malformed, or of a type that is not built
+   * @kr MACH_SEND_INVALID_HEADER bits of no meaning; a reply name without disposition; a disposition that cannot stand there
+   * @kr MACH_SEND_INVALID_VOUCHER a voucher disposition other than 0, 17 and 19, or a voucher: there are none
+   * @kr MACH_SEND_INVALID_DEST the destination is 0, dead, unknown, or lacks the right that its disposition needs
+   * @kr MACH_SEND_INVALID_REPLY the reply name is unknown, or lacks the right that its disposition needs
+   * @kr MACH_SEND_INVALID_RIGHT a name in the body is unknown or lacks the right, or its disposition is none
+   * @kr MACH_SEND_TIMED_OUT no room in the queue in time; the message was written back
+   * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued
+   * @kr MACH_RCV_INVALID_NAME `rcv_name` is not a receive right or port set
+   * @kr MACH_RCV_TIMED_OUT no message in time
+   * @kr MACH_RCV_TOO_LARGE the message and its trailer are larger than `rcv_size`. With `MACH_RCV_LARGE` it stays queued, and
+   *   `msgh_size` says what it needs, without trailer; else it is destroyed, and a bare header comes
+   * @kr MACH_RCV_PORT_DIED the port or set died while this waited
+   * @kr MACH_RCV_PORT_CHANGED the receive right was moved away while this waited
+   * @kr MACH_RCV_INVALID_DATA the buffer is shorter than said; the message is lost
+   * @kr MACH_RCV_HEADER_ERROR no room for the name of the reply right; a bare header comes, the rest is destroyed
+   * @kr MACH_RCV_BODY_ERROR no room for a name of the body: it is 0 there
+   * @kr KERN_RESOURCE_SHORTAGE no memory to wait with
+   * @kr MACH_IPC_WOULD_BLOCK this thread may not block; with timeout 0 it may ask
+   * @source XNU osfmk/ipc/mach_msg.c mach_msg_overwrite_trap, ipc_kmsg.c, ipc_mqueue.c; A48 to A133
+   * @differs There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. MACH_IPC_WOULD_BLOCK is
+   *   not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
+   */
   mach_msg(
     msg: Uint8Array,
     option: number,
@@ -36,7 +85,15 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
     timeout: number,
     notify: number,
   ): number;
-  /** As `mach_msg`, receiving into `rcv_msg`; null: into `msg`. `rcv_limit` is ignored, as in Mach. */
+  /**
+   * As `mach_msg`, receiving into a buffer of its own.
+   *
+   * @param rcv_msg the buffer to receive into; null: `msg`
+   * @param rcv_limit ignored, as in Mach
+   * @codes mach_msg
+   * @source XNU osfmk/ipc/mach_msg.c mach_msg_overwrite_trap; A118
+   * @differs As `mach_msg`.
+   */
   mach_msg_overwrite(
     msg: Uint8Array,
     option: number,
@@ -48,9 +105,23 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
     rcv_msg: Uint8Array | null,
     rcv_limit: number,
   ): number;
-  /** Sends the message in `msg`, as long as its header's `msgh_size` says. */
+  /**
+   * Sends the message in `msg`, as long as its header's `msgh_size` says. Waits for room for ever.
+   *
+   * @codes mach_msg MACH_SEND_ MACH_IPC_ !MACH_SEND_TIMED_OUT
+   * @kr MACH_MSG_SUCCESS sent
+   * @source XNU libsyscall/mach/mach_msg.c mach_msg_send
+   * @differs As `mach_msg`.
+   */
   mach_msg_send(msg: Uint8Array): number;
-  /** Receives from the header's `msgh_local_port` into `msg`, up to the header's `msgh_size`. */
+  /**
+   * Receives from the header's `msgh_local_port` into `msg`, up to the header's `msgh_size`. Waits for ever.
+   *
+   * @codes mach_msg MACH_RCV_ MACH_IPC_ KERN_RESOURCE_SHORTAGE !MACH_RCV_TIMED_OUT
+   * @kr MACH_MSG_SUCCESS received
+   * @source XNU libsyscall/mach/mach_msg.c mach_msg_receive
+   * @differs As `mach_msg`.
+   */
   mach_msg_receive(msg: Uint8Array): number;
 }
 

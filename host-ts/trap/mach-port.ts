@@ -3,44 +3,22 @@
 
 import { KERN_SUCCESS, MACH_PORT_LIMITS_INFO } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
-import { i32, type Out, out, u32, word } from "./arguments.js";
+import { i32, out, u32, word } from "./arguments.js";
+import type { PortNameTraps } from "./port-names.js";
+import type { PortRightTraps } from "./port-rights.js";
+import type { PortSetTraps } from "./port-sets.js";
+import type { PortStatusTraps } from "./port-status.js";
 
 /**
- * The `mach_port_*` calls. `task` is the name of a task port; 0 codes mean `KERN_SUCCESS`. The right that comes with
- * `mach_port_insert_right` and `mach_port_request_notification` is gone, also when the call is refused for another reason: it is
- * destroyed then.
+ * The `mach_port_*` calls. The right that comes with `mach_port_insert_right` and `mach_port_request_notification` is gone, also
+ * when the call is refused for another reason: it is destroyed then.
+ *
+ * @param task the task whose names are meant, by the name of its port: `mach_task_self()`
+ * @kr KERN_TERMINATED the kernel was closed
+ * @kr KERN_INVALID_TASK the task was terminated
+ * @kr MACH_SEND_INVALID_DEST `task` does not name the port of the calling task
  */
-export interface MachPortTraps {
-  mach_port_allocate(task: number, right: number, name: Uint32Array): number;
-  mach_port_allocate_name(task: number, right: number, name: number): number;
-  mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
-  mach_port_deallocate(task: number, name: number): number;
-  mach_port_destroy(task: number, name: number): number;
-  mach_port_mod_refs(task: number, name: number, right: number, delta: number): number;
-  mach_port_get_refs(task: number, name: number, right: number, refs: Uint32Array): number;
-  mach_port_type(task: number, name: number, ptype: Uint32Array): number;
-  mach_port_names(task: number, names: Out<Uint32Array>, types: Out<Uint32Array>): number;
-  mach_port_request_notification(
-    task: number,
-    name: number,
-    msgid: number,
-    sync: number,
-    notify: number,
-    notifyPoly: number,
-    previous: Uint32Array,
-  ): number;
-  /** `count` holds how many words `info` has room for, and afterwards how many were stored. */
-  mach_port_get_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: Uint32Array): number;
-  mach_port_set_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: number): number;
-  mach_port_set_seqno(task: number, name: number, seqno: number): number;
-  mach_port_set_mscount(task: number, name: number, mscount: number): number;
-  mach_port_get_context(task: number, name: number, context: Uint32Array): number;
-  mach_port_set_context(task: number, name: number, context: number): number;
-  mach_port_move_member(task: number, member: number, after: number): number;
-  mach_port_insert_member(task: number, name: number, pset: number): number;
-  mach_port_extract_member(task: number, name: number, pset: number): number;
-  mach_port_get_set_status(task: number, name: number, members: Out<Uint32Array>): number;
-}
+export interface MachPortTraps extends PortNameTraps, PortRightTraps, PortStatusTraps, PortSetTraps {}
 
 /** The last word of the results holds how many words an attribute has. */
 const COUNT_OUT = 15;

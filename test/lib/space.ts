@@ -8,6 +8,7 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import type { Task as InnerTask } from "../../host-ts/task.ts";
 import { build, type Draft, type Parsed, parse } from "./message.js";
+import { note, recorded } from "./recorder.js";
 import { cookies, emptyPending, type Pending, type Received, type ReceiveOptions, type Status } from "./pending.js";
 
 const RIGHTS = [0, 1, 2, 3, 4] as const;
@@ -36,7 +37,7 @@ export class Space {
 
   constructor(task: Task) {
     this.task = inside(task);
-    this.traps = traps(task);
+    this.traps = recorded(traps(task));
     this.self = this.traps.mach_task_self();
   }
 
@@ -295,6 +296,7 @@ export class Space {
       pending.completed = true;
       pending.code = code >>> 0;
       pending.size = needed;
+      note("mach_msg", code);
       if (kmsg !== 0) this.#take(pending, kmsg);
     });
     const flags = codes.MACH_RCV_MSG | option;
@@ -312,6 +314,7 @@ export class Space {
       pending.completed = true;
       pending.code = code >>> 0;
       pending.size = needed;
+      note("mach_msg", code);
       if (kmsg !== 0) this.#take(pending, kmsg);
     });
     const kmsg = this.prepare(bytes);

@@ -12,6 +12,7 @@ import {
   MACH_MSG_TYPE_MAKE_SEND_ONCE,
   MACH_NOTIFY_SEND_ONCE,
   MACH_PORT_RIGHT_DEAD_NAME,
+  MACH_PORT_RIGHT_RECEIVE,
   MACH_RCV_BODY_ERROR,
   MACH_RCV_HEADER_ERROR,
   MACH_SEND_TIMED_OUT,
@@ -25,6 +26,15 @@ function fillNames(space: Space): void {
   do code = space.core.mach_port_allocate(space.handle, space.self, MACH_PORT_RIGHT_DEAD_NAME);
   while (code === KERN_SUCCESS);
   expectCode(code, KERN_NO_SPACE);
+}
+
+/** Receives one message as a batch; gives the code and the slot. */
+function receiveBatch(space: Space, name: number): { code: number; bytes: Uint8Array } {
+  const bytes = new Uint8Array(256);
+  const count = new Uint32Array(1);
+  const code = space.traps.mach_msg_receive_many(bytes, 0, bytes.length, name, count);
+  expect(count[0]).toBe(1);
+  return { code, bytes };
 }
 
 test("A105 A116 A117 in a full space the reply or the body's rights are lost and the code says so", {
@@ -42,20 +52,33 @@ test("A105 A116 A117 in a full space the reply or the body's rights are lost and
   const localDisposition = MACH_MSG_TYPE_MAKE_SEND_ONCE;
   expectCode(a.send({ ...to, local: reply, localDisposition, descriptors, id: 1 }), MACH_MSG_SUCCESS);
   expectCode(a.send({ ...to, descriptors, id: 2 }), MACH_MSG_SUCCESS);
+  expectCode(a.send({ ...to, local: reply, localDisposition, id: 3 }), MACH_MSG_SUCCESS);
+  expectCode(a.send({ ...to, descriptors, id: 4 }), MACH_MSG_SUCCESS);
   fillNames(b);
+  expectCode(b.tryAllocate(MACH_PORT_RIGHT_RECEIVE).code, KERN_NO_SPACE);
+  expect(b.traps.mach_reply_port()).toBe(0);
 
   const header = b.receive(inbox);
   expectCode(header.code, MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE);
   expect(header.message).toMatchObject({ local: inbox, remote: 0 });
   expect(a.take(reply).id).toBe(MACH_NOTIFY_SEND_ONCE);
   expect(b.sends(inB)).toBe(1);
-  expect(b.status(inbox).msgcount).toBe(1);
+  expect(b.status(inbox).msgcount).toBe(3);
 
   const body = b.receive(inbox);
   expectCode(body.code, MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE);
   expect(body.message).toMatchObject({ local: inbox, id: 2 });
   expect(body.message.descriptors.map(({ name }) => name)).toEqual([0, inB]);
   expect(b.sends(inB)).toBe(2);
+
+  const batch = receiveBatch(b, inbox);
+  expectCode(batch.code, MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE);
+  expect(parse(batch.bytes)).toMatchObject({ local: inbox, remote: 0 });
+  expect(a.take(reply).id).toBe(MACH_NOTIFY_SEND_ONCE);
+  const second = receiveBatch(b, inbox);
+  expectCode(second.code, MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE);
+  expect(parse(second.bytes).descriptors.map(({ name }) => name)).toEqual([0, inB]);
+  expect(b.sends(inB)).toBe(3);
   expect(a.status(unknown).srights).toBe(0);
 
   const bytes = build({

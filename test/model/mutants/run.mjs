@@ -219,9 +219,9 @@ function explain(mutants, all) {
     console.log(
       `survives: ${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}${reached ? "" : " (not reached)"}`,
     );
-  const late = mutants.filter((each) => each.late);
-  for (const { number, file, line, text, by } of late)
-    if (by === undefined) console.log(`time-out: ${number} core-as/${file}:${line} ${text} `);
+  const late = survivors.filter((each) => each.late);
+  for (const { number, file, line, text, late: where } of late)
+    console.log(`cut short: ${number} core-as/${file}:${line} ${text} in ${where}`);
   const wrong = all ? known.filter((each) => !survivors.some((mutant) => same(each, mutant))) : [];
   for (const { file, name, text } of wrong)
     console.log(`explained, and caught or gone: core-as/${file} ${name}: ${text}`);
