@@ -246,8 +246,7 @@ export function ipc_kmsg_enter_transit(kmsg: IpcKmsg): bool {
     circular = ipc_port_circular(port, kmsg.ikm_remote);
     if (circular) break;
     ip_lock(port);
-    port.ip_destination = kmsg.ikm_remote;
-    journal_commit();
+    port._ip_destination = kmsg.ikm_remote; // one store: a transaction by itself
     ip_unlock(port);
   }
   lock_release(h_ip_transit_at(), LOCK_TRANSIT);

@@ -71,7 +71,7 @@ export function ipc_right_copyin_check(entry: IpcEntry, disposition: u32): u32 {
 /**
  * Moves, copies or makes a right into a slot.
  *
- * Conditions: space locked, nothing in the journal, ipc_right_copyin_check succeeded under the same lock. Commits.
+ * Conditions: space locked, ipc_right_copyin_check succeeded under the same lock. Commits, with what was noted before.
  * Consumes:   what the disposition says of the entry; the slot holds a counted right, or IP_DEAD.
  * Races:      the port may die meanwhile; the slot then holds a right for a dead port, which copyout knows.
  */
@@ -132,7 +132,7 @@ function ipc_right_copyin_dead(space: IpcSpace, name: u32, entry: IpcEntry, disp
 /**
  * Moves a right from a slot into the space.
  *
- * Conditions: space locked and active, nothing in the journal. Commits. `at_name`: a reserved name for a right that is not held
+ * Conditions: space locked and active. Commits, with what was noted before, or aborts. `at_name`: a reserved name for a right that is not held
  *             yet, or 0: the kernel chooses.
  * Consumes:   the slot's right, unless it fails.
  * Returns:    the name; MACH_PORT_DEAD for a right that died, MACH_PORT_NULL for an empty slot; 0 for a full slot means that table

@@ -91,13 +91,13 @@ function insert_right(space: IpcSpace, name: u32, poly: u32, disposition: u32): 
     const made = name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND;
     return dead && made ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
   }
-  // Before anything moves: a name that gains SEND needs a slot of the reverse hash.
-  if (type == MACH_MSG_TYPE_PORT_SEND) {
-    if (!ipc_hash_reserve(space)) return KERN_RESOURCE_SHORTAGE;
-    journal_commit();
-  }
   const kmsg = carrier_alloc(type);
   if (!kmsg) return KERN_RESOURCE_SHORTAGE;
+  // Before anything moves: a name that gains SEND needs a slot of the reverse hash.
+  if (type == MACH_MSG_TYPE_PORT_SEND && !ipc_hash_reserve(space)) {
+    ipc_kmsg_free(kmsg);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   ipc_right_copyin(space, poly, entry, disposition, carrier_slot(kmsg));
   const code = insert_carried(space, name, kmsg, type);
   ipc_kmsg_destroy(kmsg); // and the right in it, if it was refused
@@ -122,7 +122,6 @@ function insert_carried(space: IpcSpace, name: u32, kmsg: IpcKmsg, type: u32): u
       journal_abort();
       return kr;
     }
-    journal_commit();
   } else if (held != name) {
     return KERN_RIGHT_EXISTS;
   }

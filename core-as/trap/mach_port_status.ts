@@ -1,6 +1,5 @@
 // Traps that look at or change one port's attributes, its sets, or list names.
 
-import { journal_commit } from "../kern/journal";
 import { out_get, out_set } from "../kern/processor";
 import { owner_hold } from "../kern/zone";
 import {
@@ -152,7 +151,7 @@ export function mach_port_set_attributes(
 export function mach_port_set_seqno(handle: u32, target: u32, name: u32, seqno: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  port_at(found).imq_seqno = seqno;
+  port_at(found)._imq_seqno = seqno; // one store: a transaction by itself
   return port_leave(handle, found);
 }
 
@@ -160,7 +159,7 @@ export function mach_port_set_seqno(handle: u32, target: u32, name: u32, seqno: 
 export function mach_port_set_mscount(handle: u32, target: u32, name: u32, mscount: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  port_at(found).ip_mscount = mscount;
+  port_at(found)._ip_mscount = mscount; // as above
   return port_leave(handle, found);
 }
 
@@ -175,7 +174,7 @@ export function mach_port_get_context(handle: u32, target: u32, name: u32): u32 
 export function mach_port_set_context(handle: u32, target: u32, name: u32, context: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  port_at(found).ip_context = context;
+  port_at(found)._ip_context = context; // as above
   return port_leave(handle, found);
 }
 
@@ -197,7 +196,6 @@ function port_enter(handle: u32, target: u32, name: u32): u32 {
 }
 
 function port_leave(handle: u32, port: u32): u32 {
-  journal_commit();
   ip_unlock(port_at(port));
   return space_leave(handle, KERN_SUCCESS);
 }
