@@ -1,10 +1,11 @@
 // `npm run mutants`: is every piece of the protocol needed, and is it seen when it is missing? One at a time, each note, wake, kick,
 // owner, step of recovery is dropped, each publication made too early; the explorer's scenarios, and then the suites, must notice.
 //
-//   npm run mutants -- [--json FILE] [--again FILE] [--only N[,N...]] [--class NAME] [--stage N] [--explorer] [--in NAME[,NAME...]]
+//   npm run mutants -- [--json FILE] [--again FILE] [--only N[,N...]] [--class NAME] [--stage N] [--explorer] [--in NAME[,NAME...]] [--learn]
 //
 // `--again`: only those that survived in an earlier run's --json FILE. `--stage`: so many rounds, each searches further.
-// `--explorer`: no suites. `--in`: these scenarios alone, whether they come by the mutant or not, and no suites. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
+// `--explorer`: no suites. `--in`: these scenarios alone, whether they come by the mutant or not, and no suites. Where a mutant was
+// caught before is tried first: catches.json, which `--learn` brings up to date. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
 // of a mutant that is caught.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +19,7 @@ import { suites } from "./suites.mjs";
 
 const BUILD = new URL("../../../build/mutants/", import.meta.url);
 const SURVIVORS = new URL("survivors.json", import.meta.url);
+const CATCHES = new URL("catches.json", import.meta.url);
 const TIMES = new URL("times.json", BUILD);
 /** A search may take so many times as long as without a mutant, and so many seconds more. */
 const SLACK = { times: 6, seconds: 20 };
@@ -42,6 +44,7 @@ const { values } = parseArgs({
     stage: { type: "string" },
     explorer: { type: "boolean" },
     in: { type: "string" },
+    learn: { type: "boolean" },
   },
 });
 
@@ -157,6 +160,7 @@ async function explore(modules, mutants, { seconds, reach, racy }, stage) {
     const near = caught[`${scenario} ${file}`] ?? { hits: 0, tries: 0 };
     return (hits + 3 * near.hits + 1) / (tries + 3 * near.tries + 2) / (seconds[scenario] + 0.3);
   };
+  if (mutants.length === 0) return;
   const slower = [1, 1, 8, 8, 40][stage];
   const { tries, ...depth } = STAGES[stage];
   let done = 0;
@@ -180,8 +184,7 @@ async function explore(modules, mutants, { seconds, reach, racy }, stage) {
         continue; // a search that is only slow proves nothing
       }
       await trust(searcher, { ...task, mutant: 0 });
-      mutant.by = scenario;
-      mutant.found = answer.found;
+      Object.assign(mutant, { by: scenario, found: answer.found, stage });
       break;
     }
     progress(`\r\x1b[K${++done} of ${mutants.length}, ${mutants.filter(({ by }) => by).length} caught`);
@@ -189,6 +192,37 @@ async function explore(modules, mutants, { seconds, reach, racy }, stage) {
   });
   progress("\n");
   writeFileSync(new URL(`state-${stage}.json`, BUILD), JSON.stringify(mutants, null, 1));
+}
+
+/** Tries each mutant where it was caught before. */
+async function again(modules, mutants, { seconds, racy }) {
+  const catches = JSON.parse(readFileSync(CATCHES, "utf8"));
+  await over(mutants, modules, async (searcher, mutant) => {
+    const known = catches.find((each) => same(each, mutant));
+    if (known === undefined || seconds[known.in] === undefined) return;
+    const { tries, ...depth } = STAGES[known.stage];
+    const task = { scenario: known.in, mutant: mutant.number, races: !racy.has(known.in), ...depth };
+    const { found, late, broke } = await searcher.search(task, 120);
+    if (found === undefined || late || broke) return;
+    await trust(searcher, { ...task, mutant: 0 });
+    Object.assign(mutant, { by: known.in, found, stage: known.stage });
+    progress(`\r\x1b[K${mutants.filter(({ by }) => by).length} of ${mutants.length} caught where they were before`);
+  });
+  progress("\n");
+}
+
+/** Notes where mutants were caught. */
+function learn(mutants) {
+  const catches = JSON.parse(readFileSync(CATCHES, "utf8"));
+  for (const { file, name, kind, text, by, stage } of mutants) {
+    if (stage === undefined) continue;
+    const known = catches.find((each) => same(each, { file, name, kind, text }));
+    if (known === undefined) catches.push({ file, name, kind, text, in: by, stage });
+    else Object.assign(known, { in: by, stage });
+  }
+  catches.sort((a, b) => (a.file + a.name + a.text < b.file + b.name + b.text ? -1 : 1));
+  const lines = catches.map((each) => `  ${JSON.stringify(each)}`);
+  writeFileSync(CATCHES, `[\n${lines.join(",\n")}\n]\n`);
 }
 
 function table(mutants) {
@@ -249,12 +283,14 @@ const reach = await measure(modules, mutants, values.in?.split(",") ?? Object.ke
 if (values.in === undefined)
   writeFileSync(TIMES, JSON.stringify({ seconds: reach.seconds, reach: [...reach.reach], racy: [...reach.racy] }));
 for (const mutant of chosen) mutant.reached = reach.reach.get(mutant.number).length;
+await again(modules, chosen, reach);
 for (let stage = 0; stage < Number(values.stage ?? STAGES.length); stage++) {
   const left = chosen.filter(({ by }) => by === undefined);
   await explore(modules, left, reach, stage);
 }
 if (!values.explorer && values.in === undefined) await suites(chosen.filter(({ by }) => by === undefined));
 table(chosen);
+if (values.learn) learn(chosen);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(chosen, null, 1)}\n`);
 process.exitCode = explain(chosen, chosen.length === mutants.length && !values.explorer && values.in === undefined)
   ? 0
