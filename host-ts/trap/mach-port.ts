@@ -1,7 +1,17 @@
 // Calls on names and rights (mach/mach_port.h), bound to one task. Thin: check JavaScript types,
 // trap, store the out words on success.
 
-import { KERN_SUCCESS, MACH_PORT_LIMITS_INFO } from "../abi/codes.gen.js";
+import {
+  KERN_SUCCESS,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND,
+  MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MACH_PORT_LIMITS_INFO,
+  MACH_PORT_RIGHT_SEND,
+} from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 import { i32, type Out, out, u32, word } from "./arguments.js";
 
@@ -14,6 +24,28 @@ export interface MachPortTraps {
   mach_port_allocate(task: number, right: number, name: Uint32Array): number;
   mach_port_allocate_name(task: number, right: number, name: number): number;
   mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
+  /**
+   * Takes a right out of the space as if the task had sent it to itself: `poly` is the caller's own name for it (send and receive rights
+   * of one port share one, a send-once right has a new one), `polyPoly` its type as received, 16 to 18. A right that died is
+   * `MACH_PORT_DEAD`.
+   *
+   * - `KERN_SUCCESS`
+   * - `KERN_INVALID_VALUE`: `msgtName` is not a disposition, 16 to 21
+   * - `KERN_INVALID_NAME`: nothing has the name; 0 and 0xffffffff are no names
+   * - `KERN_INVALID_RIGHT`: what has the name lacks the right
+   * - `KERN_INVALID_TASK`: the calling task has ended
+   * - `KERN_RESOURCE_SHORTAGE`: no memory or no room for a name; a right that was taken is destroyed
+   * - `MACH_SEND_INVALID_DEST`: `task` is not the task's own port
+   *
+   * @mach mach_port_extract_right (A69; XNU mach_port.c)
+   */
+  mach_port_extract_right(
+    task: number,
+    name: number,
+    msgtName: number,
+    poly: Uint32Array,
+    polyPoly: Uint32Array,
+  ): number;
   mach_port_deallocate(task: number, name: number): number;
   mach_port_destroy(task: number, name: number): number;
   mach_port_mod_refs(task: number, name: number, right: number, delta: number): number;
@@ -45,6 +77,13 @@ export interface MachPortTraps {
 /** The last word of the results holds how many words an attribute has. */
 const COUNT_OUT = 15;
 
+/** The type in which a right that is sent with `disposition` is received. */
+function received(disposition: number): number {
+  if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_MSG_TYPE_PORT_RECEIVE;
+  const once = disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE || disposition === MACH_MSG_TYPE_MAKE_SEND_ONCE;
+  return once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
+}
+
 /** Binds the calls to `self`, in whose space every name means what it means. */
 export function machPortTraps(self: Task): MachPortTraps {
   const { processor, handle } = self;
@@ -67,6 +106,11 @@ export function machPortTraps(self: Task): MachPortTraps {
     if (kmsg !== 0) core.mach_msg_release(kmsg);
   }
 
+  /** What a trap answers whose target `task` is not: KERN_SUCCESS, it is the task's own port. */
+  function notOurs(task: number): number {
+    return core.mach_port_get_refs(handle, task, 0, MACH_PORT_RIGHT_SEND);
+  }
+
   return {
     mach_port_allocate(task, right, name) {
       u32("task", task);
@@ -86,6 +130,19 @@ export function machPortTraps(self: Task): MachPortTraps {
       u32("poly", poly);
       u32("polyPoly", polyPoly);
       return core.mach_port_insert_right(handle, task, name, poly, polyPoly);
+    },
+    mach_port_extract_right(task, name, msgtName, poly, polyPoly) {
+      u32("task", task);
+      u32("name", name);
+      u32("msgtName", msgtName);
+      word("poly", poly);
+      word("polyPoly", polyPoly);
+      // Only names of the caller's own space are reached, so its own port is the only target.
+      const refused = notOurs(task);
+      if (refused !== KERN_SUCCESS) return refused;
+      const kr = result(core.task_insert_right(handle, name, msgtName, handle), poly);
+      if (kr === KERN_SUCCESS) polyPoly[0] = received(msgtName);
+      return kr;
     },
     mach_port_deallocate(task, name) {
       u32("task", task);

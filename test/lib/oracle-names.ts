@@ -191,6 +191,23 @@ export function insertRight(oracle: Oracle, space: Space, name: number, poly: nu
   return codes;
 }
 
+/** A69: as if the task had sent the right to itself. `chosen` is the name that the kernel gave it. */
+export function extractRight(
+  oracle: Oracle,
+  space: Space,
+  ask: { name: number; disposition: number; chosen: number },
+): { codes: Codes; name: number; type: number } {
+  const { name, disposition } = ask;
+  const refused = (code: number) => ({ codes: [code], name: 0, type: 0 });
+  if (disposition < RECEIVE || disposition > MAKE_SEND_ONCE) return refused(INVALID_VALUE);
+  const source = isNull(name) ? undefined : space.entries.get(name);
+  if (!source) return refused(INVALID_NAME);
+  const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
+  if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(INVALID_RIGHT);
+  const right = take(oracle, space, source, disposition);
+  return { codes: ok, name: arrive(oracle, space, right, ask.chosen), type: right.type };
+}
+
 function place(oracle: Oracle, space: Space, right: Right, name: number): Codes {
   const holder = right.type === ONCE || right.port === null ? null : oracle.entryOf(space, right.port);
   if (isNull(name)) return [INVALID_VALUE];

@@ -68,6 +68,24 @@ export const insertRight: Operation = (world, random, actor) => {
   if (code === 0) remember(actor, name);
 };
 
+export const extractRight: Operation = (world, random, actor) => {
+  const name = pickName(random, actor, isPort);
+  const disposition = pickDisposition(random, actor, name);
+  const type = new Uint32Array(1);
+  const code = actor.traps.mach_port_extract_right(actor.self, name, disposition, out, type);
+  const chosen = out[0] ?? 0;
+  let wanted = { name: 0, type: 0 };
+  compare(world, `extract_right(${hex(name)}, ${disposition}) = ${hex(chosen)}`, code, () => {
+    const taken = names.extractRight(world.oracle, actor.space, { name, disposition, chosen });
+    wanted = taken;
+    return taken.codes;
+  });
+  if (code !== 0) return;
+  expectSame("the name extracted", chosen, wanted.name);
+  expectSame("its type", type[0], wanted.type);
+  remember(actor, chosen);
+};
+
 export const deallocate: Operation = (world, random, actor) => {
   const name = pickName(random, actor, (entry) => !entry.receive || entry.sends > 0);
   const code = actor.traps.mach_port_deallocate(actor.self, name);

@@ -13,7 +13,7 @@ export interface Tasks {
 }
 
 /** Calls that our kernel does not have: the state is followed by other means, and compared. */
-export const NOT_BUILT: ReadonlySet<string> = new Set(["mach_port_extract_right", "mach_port_rename"]);
+export const NOT_BUILT: ReadonlySet<string> = new Set(["mach_port_rename"]);
 
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE } = codes;
 
@@ -146,6 +146,10 @@ export class Performer {
   /** The right is handed over as if it had been sent (A69). */
   #extractRight({ by, args }: Operation, space: Space): Answer {
     const disposition = args.disp ?? 0;
+    if (space === this.tasks[by]) {
+      const { code: kr, name: poly, type } = space.extractRight(this.names.raw(args.name ?? "null"), disposition);
+      return { kr, out: kr === 0 ? { poly, disp: type } : {} };
+    }
     const { code, name } = carry(space, this.names.raw(args.name ?? "null"), disposition, this.tasks[by]);
     return { kr: code, out: code === 0 ? { poly: name, disp: received(disposition) } : {} };
   }

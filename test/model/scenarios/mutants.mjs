@@ -4,11 +4,13 @@
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { cancel, drain, kernelTrap, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
+import { calls } from "./calls.mjs";
 import { pair } from "./queue.mjs";
 import { words } from "./words.mjs";
 
 export const scenarios = {
   ...alone,
+  ...calls,
   ...words,
 
   "full queue, other limit"(world) {
