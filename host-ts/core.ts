@@ -64,6 +64,7 @@ interface ColdTraps {
   mach_port_mod_refs(task: number, target: number, name: number, right: number, delta: number): number;
   mach_port_get_refs(task: number, target: number, name: number, right: number): number;
   mach_port_type(task: number, target: number, name: number): number;
+  mach_port_rename(task: number, target: number, oldName: number, newName: number): number;
   mach_port_names(task: number, target: number): number;
   mach_port_request_notification(
     task: number,

@@ -33,7 +33,7 @@ const NDR_HIGH: u32 = 1;
 @unmanaged
 export class IpcRequest extends Element {
   rq_space: u32;
-  rq_name: u32;
+  _rq_name: u32;
   /** Port of the send-once right. */
   rq_notify: u32;
   /** Notification to send, once it is on a work list. */
@@ -41,6 +41,12 @@ export class IpcRequest extends Element {
   _rq_next: u32;
   _rq_prev: u32;
 
+  get rq_name(): u32 {
+    return this._rq_name;
+  }
+  set rq_name(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_name"), value);
+  }
   get rq_id(): u32 {
     return this._rq_id;
   }
@@ -141,7 +147,7 @@ export function ipc_request_alloc(space: usize, name: u32): IpcRequest | null {
   if (address == 0) return null;
   const request = request_at(address);
   request.rq_space = <u32>space;
-  request.rq_name = name;
+  request._rq_name = name;
   request.rq_notify = 0;
   request._rq_id = 0;
   return request;

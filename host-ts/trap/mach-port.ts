@@ -51,6 +51,25 @@ export interface MachPortTraps {
   mach_port_mod_refs(task: number, name: number, right: number, delta: number): number;
   mach_port_get_refs(task: number, name: number, right: number, refs: Uint32Array): number;
   mach_port_type(task: number, name: number, ptype: Uint32Array): number;
+  /**
+   * Gives what `oldName` denotes the name `newName`, with all its references; an armed dead-name request is told with the new name. A
+   * thread that waits on a port goes on; one that waits on a set is told `MACH_RCV_INVALID_NAME` when a member has a message. Rights of
+   * `mach-ipc`, and `mach_task_self()`, keep the name that they had: what they hold must not be renamed.
+   *
+   * - `KERN_SUCCESS`
+   * - `KERN_INVALID_VALUE`: `newName` can be no name: 0, 0xffffffff, or its two low bits are not 1 (D12)
+   * - `KERN_NAME_EXISTS`: `newName` is in use, also if it is `oldName`
+   * - `KERN_FAILURE`: the index of `newName` is 0, or in use under another generation
+   * - `KERN_NO_SPACE`: the index of `newName` is beyond the table, 4194303, or memory is exhausted
+   * - `KERN_INVALID_NAME`: nothing has `oldName`
+   * - `KERN_INVALID_TASK`: the calling task has ended
+   * - `MACH_SEND_INVALID_DEST`: `task` is not the task's own port
+   *
+   * Refusals change nothing. Of two things wrong the one with `newName` is told, as in GNU Mach; XNU has no such call.
+   *
+   * @mach mach_port_rename (A15; GNU Mach ipc_object_rename, ipc_right_rename)
+   */
+  mach_port_rename(task: number, oldName: number, newName: number): number;
   mach_port_names(task: number, names: Out<Uint32Array>, types: Out<Uint32Array>): number;
   mach_port_request_notification(
     task: number,
@@ -173,6 +192,12 @@ export function machPortTraps(self: Task): MachPortTraps {
       u32("name", name);
       word("ptype", ptype);
       return result(core.mach_port_type(handle, task, name), ptype);
+    },
+    mach_port_rename(task, oldName, newName) {
+      u32("task", task);
+      u32("oldName", oldName);
+      u32("newName", newName);
+      return core.mach_port_rename(handle, task, oldName, newName);
     },
     mach_port_names(task, names, types) {
       u32("task", task);

@@ -4,7 +4,7 @@
 import {
   COPY_SEND,
   DEAD,
-  type Entry,
+  Entry,
   MAKE_SEND,
   MAKE_SEND_ONCE,
   NULL,
@@ -92,6 +92,17 @@ export function allocateName(oracle: Oracle, space: Space, right: number, name: 
   if (right !== R_RECEIVE && right !== R_PORT_SET && right !== R_DEAD_NAME) return [INVALID_VALUE];
   const codes = chosenName(space, name);
   return codes[0] === SUCCESS ? allocate(oracle, space, right, name) : codes;
+}
+
+/** A15. */
+export function rename(space: Space, name: number, to: number): Codes {
+  const codes = chosenName(space, to);
+  if (codes[0] !== SUCCESS) return codes;
+  const entry = isNull(name) ? undefined : space.entries.get(name);
+  if (!entry) return [INVALID_NAME];
+  space.entries.delete(name);
+  space.entries.set(to, Object.assign(new Entry(to), entry, { name: to }));
+  return ok;
 }
 
 /** A17, A18. */

@@ -76,6 +76,10 @@ export class Space {
     return this.traps.mach_port_insert_right(this.self, name, poly, disposition);
   }
 
+  rename(name: number, to: number): number {
+    return this.traps.mach_port_rename(this.self, name, to);
+  }
+
   extractRight(name: number, disposition: number): { code: number; name: number; type: number } {
     const type = new Uint32Array(1);
     this.#out[0] = 0;

@@ -22,6 +22,7 @@ const TRAPS = {
   mach_port_mod_refs: 4,
   mach_port_get_refs: 3,
   mach_port_type: 2,
+  mach_port_rename: 3,
   mach_port_request_notification: 6,
   mach_port_get_attributes: 4,
   mach_port_set_attributes: 5,

@@ -86,6 +86,18 @@ export const extractRight: Operation = (world, random, actor) => {
   remember(actor, chosen);
 };
 
+export const rename: Operation = (world, random, actor) => {
+  const name = random.chance(90) ? pickName(random, actor) : random.pick([0, DEAD]);
+  const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
+  const to = random.pick([free, free, free, free, name, pickName(random, actor), 0, DEAD, 0x100, 3]);
+  // The task's own port is what the calls go to. Who waits on a set asks for it again by the name that it had (CAVEATS).
+  const waits = (actor.space.entries.get(name)?.set?.receivers.length ?? 0) > 0;
+  if (name === actor.self || waits) return allocate(world, random, actor);
+  const code = actor.traps.mach_port_rename(actor.self, name, to);
+  compare(world, `rename(${hex(name)}, ${hex(to)})`, code, () => names.rename(actor.space, name, to));
+  if (code === 0) remember(actor, name);
+};
+
 export const deallocate: Operation = (world, random, actor) => {
   const name = pickName(random, actor, (entry) => !entry.receive || entry.sends > 0);
   const code = actor.traps.mach_port_deallocate(actor.self, name);

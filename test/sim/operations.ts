@@ -17,6 +17,7 @@ import {
   member,
   modRefs,
   replyPort,
+  rename,
   request,
   setAttribute,
 } from "./name-operations.js";
@@ -38,6 +39,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [2, replyPort],
   [6, insertRight],
   [4, extractRight],
+  [5, rename],
   [5, deallocate],
   [3, destroy],
   [8, modRefs],

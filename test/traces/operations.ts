@@ -1,5 +1,5 @@
 // One recorded operation done by our kernel. The calls act on one's own task alone, so what a task did to the other is done by that one
-// itself, with the rights handed over first (task_insert_right); what has no call is followed by other means, and counted as not built.
+// itself, with the rights handed over first (task_insert_right).
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { give, type Space } from "../lib/space.js";
@@ -11,9 +11,6 @@ export interface Tasks {
   readonly A: Space;
   readonly B: Space;
 }
-
-/** Calls that our kernel does not have: the state is followed by other means, and compared. */
-export const NOT_BUILT: ReadonlySet<string> = new Set(["mach_port_rename"]);
 
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE } = codes;
 
@@ -90,7 +87,7 @@ export class Performer {
       case "mach_port_extract_right":
         return this.#extractRight(operation, space);
       case "mach_port_rename":
-        return this.#rename(operation);
+        return this.#rename(operation, space);
       case "task_terminate":
         this.ended = true;
         space.task[Symbol.dispose]();
@@ -154,9 +151,10 @@ export class Performer {
     return { kr: code, out: code === 0 ? { poly: name, disp: received(disposition) } : {} };
   }
 
-  /** The label moves to the new name, the kernel's name stays. */
-  #rename({ args }: Operation): Answer {
-    this.names.relabel(args.old ?? "null", args.new ?? "null");
-    return { kr: 0, out: {} };
+  #rename({ args }: Operation, space: Space): Answer {
+    const [from, to] = [args.old ?? "null", args.new ?? "null"];
+    const kr = space.rename(this.names.raw(from), this.names.choose(to));
+    if (kr === 0) this.names.forget(from);
+    return { kr, out: {} };
   }
 }
