@@ -21,7 +21,7 @@ import {
 import { IKM_COMPLEX, IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
-import { imq_has_sends } from "./ipc_inbox";
+import { imq_sends } from "./ipc_inbox";
 import { reap_push } from "./ipc_reap";
 
 /** Header 24, NDR record 8, one word. */
@@ -132,7 +132,7 @@ export function ipc_notify_post(kmsg: IpcKmsg, notify: u32): void {
  * Conditions: port locked, in a transaction. When memory is exhausted the request stays armed.
  */
 export function ipc_notify_no_senders_locked(port: IpcPort): void {
-  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_has_sends(port)) return;
+  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_sends(port, 1) != 0) return;
   const kmsg = ipc_notify_make(MACH_NOTIFY_NO_SENDERS, port.ip_mscount);
   if (!kmsg) return;
   ipc_notify_post(kmsg, port.ip_nsrequest);

@@ -2,6 +2,8 @@
 // trap, store the out words on success.
 
 import {
+  KERN_INVALID_NAME,
+  KERN_INVALID_RIGHT,
   KERN_SUCCESS,
   MACH_MSG_TYPE_MAKE_SEND_ONCE,
   MACH_MSG_TYPE_MOVE_RECEIVE,
@@ -9,7 +11,11 @@ import {
   MACH_MSG_TYPE_PORT_RECEIVE,
   MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MACH_PORT_DEAD,
   MACH_PORT_LIMITS_INFO,
+  MACH_PORT_NULL,
+  MACH_PORT_RECEIVE_STATUS,
+  MACH_PORT_RECEIVE_STATUS_COUNT,
   MACH_PORT_RIGHT_SEND,
 } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
@@ -82,6 +88,19 @@ export interface MachPortTraps {
   ): number;
   /** `count` holds how many words `info` has room for, and afterwards how many were stored. */
   mach_port_get_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: Uint32Array): number;
+  /**
+   * Stores the number of send rights in existence for the port: names with send rights, however many references each has, and rights in
+   * messages, also those that are queued on the port itself.
+   *
+   * - `KERN_SUCCESS`
+   * - `KERN_INVALID_NAME`: nothing has the name, or it is a dead name; 0 and 0xffffffff are no names
+   * - `KERN_INVALID_RIGHT`: what has the name is no receive right
+   * - `KERN_INVALID_TASK`: the calling task has ended
+   * - `MACH_SEND_INVALID_DEST`: `task` is not the task's own port
+   *
+   * @mach mach_port_get_srights (A32, A197; XNU and GNU Mach mach_debug.c)
+   */
+  mach_port_get_srights(task: number, name: number, srights: Uint32Array): number;
   mach_port_set_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: number): number;
   mach_port_set_seqno(task: number, name: number, seqno: number): number;
   mach_port_set_mscount(task: number, name: number, mscount: number): number;
@@ -93,6 +112,8 @@ export interface MachPortTraps {
   mach_port_get_set_status(task: number, name: number, members: Out<Uint32Array>): number;
 }
 
+/** The word behind those of a receive status: its send rights. */
+const SRIGHTS_OUT = MACH_PORT_RECEIVE_STATUS_COUNT;
 /** The last word of the results holds how many words an attribute has. */
 const COUNT_OUT = 15;
 
@@ -101,6 +122,10 @@ function received(disposition: number): number {
   if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_MSG_TYPE_PORT_RECEIVE;
   const once = disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE || disposition === MACH_MSG_TYPE_MAKE_SEND_ONCE;
   return once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
+}
+
+function isNoName(name: number): boolean {
+  return name === MACH_PORT_NULL || name === MACH_PORT_DEAD;
 }
 
 /** Binds the calls to `self`, in whose space every name means what it means. */
@@ -233,6 +258,14 @@ export function machPortTraps(self: Task): MachPortTraps {
       for (let i = 0; i < words; i++) info[i] = processor.out(i);
       count[0] = words;
       return kr;
+    },
+    mach_port_get_srights(task, name, srights) {
+      u32("task", task);
+      u32("name", name);
+      word("srights", srights);
+      const kr = core.mach_port_get_attributes(handle, task, name, MACH_PORT_RECEIVE_STATUS, SRIGHTS_OUT + 1);
+      if (kr === KERN_SUCCESS) srights[0] = processor.out(SRIGHTS_OUT);
+      return kr === KERN_INVALID_RIGHT && isNoName(name) ? KERN_INVALID_NAME : kr;
     },
     mach_port_set_attributes(task, name, flavor, info, count) {
       u32("task", task);

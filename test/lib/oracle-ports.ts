@@ -129,6 +129,13 @@ export function receiveStatus(space: Space, name: number): { codes: Codes; statu
   return { codes: ok, status: statusOf(entry.port) };
 }
 
+/** A32: names and messages that hold send rights. */
+export function srights(space: Space, name: number): { codes: Codes; srights: number } {
+  const { codes } = receiveStatus(space, name);
+  if (isNull(name)) return { codes: [INVALID_NAME], srights: 0 };
+  return { codes, srights: space.entries.get(name)?.port?.srights ?? 0 };
+}
+
 /** A87, A93. */
 export function setQlimit(oracle: Oracle, space: Space, name: number, qlimit: number): Codes {
   const { port, codes } = receiveOf(space, name);

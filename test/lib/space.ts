@@ -76,17 +76,6 @@ export class Space {
     return this.traps.mach_port_insert_right(this.self, name, poly, disposition);
   }
 
-  rename(name: number, to: number): number {
-    return this.traps.mach_port_rename(this.self, name, to);
-  }
-
-  extractRight(name: number, disposition: number): { code: number; name: number; type: number } {
-    const type = new Uint32Array(1);
-    this.#out[0] = 0;
-    const code = this.traps.mach_port_extract_right(this.self, name, disposition, this.#out, type);
-    return { code, name: this.#out[0], type: type[0] ?? 0 };
-  }
-
   deallocate(name: number): number {
     return this.traps.mach_port_deallocate(this.self, name);
   }

@@ -224,6 +224,15 @@ export const getStatus: Operation = (world, random, actor) => {
   for (const [index, [field, value]] of Object.entries(status).entries()) expectSame(field, out[index], value);
 };
 
+export const getSrights: Operation = (world, random, actor) => {
+  const name = pickName(random, actor, isReceive, 90);
+  const code = actor.traps.mach_port_get_srights(actor.self, name, out);
+  const count = out[0];
+  const wanted = ports.srights(actor.space, name);
+  compare(world, `get_srights(${hex(name)}) = ${count}`, code, () => wanted.codes);
+  if (code === 0) expectSame("send rights", count, wanted.srights);
+};
+
 export const member: Operation = (world, random, actor) => {
   const [name, pset] = [pickName(random, actor, isReceive, 90), pickName(random, actor, isSet, 90)];
   const { traps, self, space } = actor;

@@ -19,6 +19,7 @@ import {
   MACH_SEND_INVALID_DEST,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
+import { extractRight } from "../lib/calls.js";
 import { kinds } from "../lib/kinds.js";
 import { line } from "../lib/line.js";
 import { expectCode, expectUnchanged } from "../lib/space.js";
@@ -27,14 +28,14 @@ test("A69 extract_right gives the caller's own name for the port, and the receiv
   await using machine = await boot();
   const { a } = line(machine);
   const port = a.allocate();
-  expect(a.extractRight(port, MACH_MSG_TYPE_MAKE_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
+  expect(extractRight(a, port, MACH_MSG_TYPE_MAKE_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
   expect(a.type(port)).toBe(MACH_PORT_TYPE_SEND_RECEIVE);
   expect(a.status(port).mscount).toBe(1);
-  expect(a.extractRight(port, MACH_MSG_TYPE_COPY_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
+  expect(extractRight(a, port, MACH_MSG_TYPE_COPY_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
   expect(a.sends(port)).toBe(2);
-  expect(a.extractRight(port, MACH_MSG_TYPE_MOVE_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
+  expect(extractRight(a, port, MACH_MSG_TYPE_MOVE_SEND)).toEqual({ code: KERN_SUCCESS, name: port, type: 17 });
   expect(a.sends(port)).toBe(2);
-  expect(a.extractRight(port, MACH_MSG_TYPE_MOVE_RECEIVE)).toEqual({ code: KERN_SUCCESS, name: port, type: 16 });
+  expect(extractRight(a, port, MACH_MSG_TYPE_MOVE_RECEIVE)).toEqual({ code: KERN_SUCCESS, name: port, type: 16 });
   expect(a.status(port).mscount).toBe(0); // it was moved (A56)
 });
 
@@ -42,12 +43,12 @@ test("A69 each MAKE_SEND_ONCE gives a new name, and a moved send-once right too"
   await using machine = await boot();
   const { a } = line(machine);
   const port = a.allocate();
-  const [one, two] = [0, 0].map(() => a.extractRight(port, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+  const [one, two] = [0, 0].map(() => extractRight(a, port, MACH_MSG_TYPE_MAKE_SEND_ONCE));
   expect([one?.type, two?.type]).toEqual([18, 18]);
   expect(new Set([port, one?.name, two?.name]).size).toBe(3);
   const name = one?.name ?? 0;
   expect(a.type(name)).toBe(MACH_PORT_TYPE_SEND_ONCE);
-  const moved = a.extractRight(name, MACH_MSG_TYPE_MOVE_SEND_ONCE);
+  const moved = extractRight(a, name, MACH_MSG_TYPE_MOVE_SEND_ONCE);
   expect(moved.name).not.toBe(name);
   expect(a.has(name)).toBe(false);
   expect(a.status(port).sorights).toBe(2);
@@ -57,10 +58,18 @@ test("A69 a dead right is MACH_PORT_DEAD, and a reference of its name is used up
   await using machine = await boot();
   const { a } = line(machine);
   const { dead, deadOnce } = kinds({ ...line(machine), a });
-  expect(a.extractRight(dead, MACH_MSG_TYPE_COPY_SEND)).toEqual({ code: KERN_SUCCESS, name: MACH_PORT_DEAD, type: 17 });
+  expect(extractRight(a, dead, MACH_MSG_TYPE_COPY_SEND)).toEqual({
+    code: KERN_SUCCESS,
+    name: MACH_PORT_DEAD,
+    type: 17,
+  });
   expect(a.deads(dead)).toBe(1);
-  expect(a.extractRight(dead, MACH_MSG_TYPE_MOVE_SEND)).toEqual({ code: KERN_SUCCESS, name: MACH_PORT_DEAD, type: 17 });
-  expect(a.extractRight(deadOnce, MACH_MSG_TYPE_MOVE_SEND_ONCE).name).toBe(MACH_PORT_DEAD);
+  expect(extractRight(a, dead, MACH_MSG_TYPE_MOVE_SEND)).toEqual({
+    code: KERN_SUCCESS,
+    name: MACH_PORT_DEAD,
+    type: 17,
+  });
+  expect(extractRight(a, deadOnce, MACH_MSG_TYPE_MOVE_SEND_ONCE).name).toBe(MACH_PORT_DEAD);
   expect([a.has(dead), a.has(deadOnce)]).toEqual([false, false]);
 });
 
@@ -70,7 +79,7 @@ test("A69 a disposition outside 16 to 21 is refused before the name is looked at
   const port = a.allocateWithSend();
   for (const disposition of [0, 15, 22, 0xffffffff]) {
     for (const name of [port, 0, 0x7703])
-      expectUnchanged(KERN_INVALID_VALUE, [a], () => a.extractRight(name, disposition).code);
+      expectUnchanged(KERN_INVALID_VALUE, [a], () => extractRight(a, name, disposition).code);
   }
 });
 
@@ -90,9 +99,9 @@ test("A69 what the name lacks is refused, and changes nothing", async () => {
     [dead, MACH_MSG_TYPE_MAKE_SEND],
   ] as const;
   for (const [name, disposition] of wrong)
-    expectUnchanged(KERN_INVALID_RIGHT, [a], () => a.extractRight(name, disposition).code);
+    expectUnchanged(KERN_INVALID_RIGHT, [a], () => extractRight(a, name, disposition).code);
   for (const name of [0, MACH_PORT_DEAD, 0x7703])
-    expectUnchanged(KERN_INVALID_NAME, [a], () => a.extractRight(name, MACH_MSG_TYPE_COPY_SEND).code);
+    expectUnchanged(KERN_INVALID_NAME, [a], () => extractRight(a, name, MACH_MSG_TYPE_COPY_SEND).code);
   expect(a.type(receive)).toBe(MACH_PORT_TYPE_RECEIVE);
 });
 

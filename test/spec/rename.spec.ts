@@ -20,6 +20,7 @@ import {
   MACH_SEND_INVALID_DEST,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
+import { rename } from "../lib/calls.js";
 import { kinds } from "../lib/kinds.js";
 import { line } from "../lib/line.js";
 import { word } from "../lib/message.js";
@@ -41,7 +42,7 @@ test("A15 a right of every kind keeps all but its name", async () => {
     };
     const before = rest(name);
     expect(before.refs).not.toEqual([]);
-    expectCode(a.rename(name, to), KERN_SUCCESS);
+    expectCode(rename(a, name, to), KERN_SUCCESS);
     expect(rest(to)).toEqual(before);
     expect(a.has(name)).toBe(false);
     to += 256;
@@ -54,12 +55,12 @@ test("A15 the port is reached, and coalesces, under the new name alone", async (
   const { a, b } = hall;
   const port = b.allocate();
   const name = give(b, port, MACH_MSG_TYPE_MAKE_SEND, a);
-  expectCode(a.rename(name, FREE), KERN_SUCCESS);
+  expectCode(rename(a, name, FREE), KERN_SUCCESS);
   expect(give(b, port, MACH_MSG_TYPE_MAKE_SEND, a)).toBe(FREE);
   expect(a.sends(FREE)).toBe(2);
   expectCode(a.send({ remote: name, remoteDisposition: MACH_MSG_TYPE_COPY_SEND }), MACH_SEND_INVALID_DEST);
   expectCode(a.send({ remote: FREE, remoteDisposition: MACH_MSG_TYPE_COPY_SEND, id: 7 }), KERN_SUCCESS);
-  expectCode(b.rename(port, FREE), KERN_SUCCESS);
+  expectCode(rename(b, port, FREE), KERN_SUCCESS);
   expectCode(b.receive(port).code, MACH_RCV_INVALID_NAME);
   const { id, local } = b.take(FREE);
   expect([id, local]).toEqual([7, FREE]);
@@ -70,7 +71,7 @@ test("A15 a receive that waits on the port goes on, and says the new name", asyn
   const { a } = line(machine);
   const port = a.allocateWithSend();
   const pending = a.receivePending(port);
-  expectCode(a.rename(port, FREE), KERN_SUCCESS);
+  expectCode(rename(a, port, FREE), KERN_SUCCESS);
   expect(pending.completed).toBe(false);
   expectCode(a.send({ remote: FREE, remoteDisposition: MACH_MSG_TYPE_COPY_SEND, id: 9 }), KERN_SUCCESS);
   machine.deliver();
@@ -87,8 +88,8 @@ test("A15 an armed dead-name request is told with the new name", async () => {
   const gone = give(b, b.allocate(), MACH_MSG_TYPE_MAKE_SEND, a);
   a.arm(name, MACH_NOTIFY_DEAD_NAME, inbox);
   a.arm(gone, MACH_NOTIFY_DEAD_NAME, inbox);
-  expectCode(a.rename(name, FREE), KERN_SUCCESS);
-  expectCode(a.rename(gone, FREE + 256), KERN_SUCCESS);
+  expectCode(rename(a, name, FREE), KERN_SUCCESS);
+  expectCode(rename(a, gone, FREE + 256), KERN_SUCCESS);
   expect(a.type(FREE) & MACH_PORT_TYPE_DNREQUEST).not.toBe(0);
   a.expectEmpty(inbox);
   expectCode(a.deallocate(FREE + 256), KERN_SUCCESS);
@@ -116,8 +117,8 @@ test("A15 a new name that cannot be had is refused, and changes nothing", async 
     [0x40000003, KERN_NO_SPACE],
   ] as const;
   for (const [to, code] of wrong) {
-    expectUnchanged(code, [a], () => a.rename(receive, to));
-    expectUnchanged(code, [a], () => a.rename(0x7703, to));
+    expectUnchanged(code, [a], () => rename(a, receive, to));
+    expectUnchanged(code, [a], () => rename(a, 0x7703, to));
   }
 });
 
@@ -125,7 +126,7 @@ test("A15 an old name that denotes nothing is refused", async () => {
   await using machine = await boot();
   const { a } = line(machine);
   for (const name of [MACH_PORT_NULL, MACH_PORT_DEAD, 0x7703])
-    expectUnchanged(KERN_INVALID_NAME, [a], () => a.rename(name, FREE));
+    expectUnchanged(KERN_INVALID_NAME, [a], () => rename(a, name, FREE));
   expectCode(a.traps.mach_port_rename(0x7703, a.allocate(), FREE), MACH_SEND_INVALID_DEST);
 });
 
@@ -133,8 +134,8 @@ test("A15 the old name may be had again, and is not handed out at once", async (
   await using machine = await boot();
   const { a } = line(machine);
   const name = a.allocate();
-  expectCode(a.rename(name, FREE), KERN_SUCCESS);
+  expectCode(rename(a, name, FREE), KERN_SUCCESS);
   expect(a.allocate()).not.toBe(name);
-  expectCode(a.rename(FREE, name), KERN_SUCCESS);
+  expectCode(rename(a, FREE, name), KERN_SUCCESS);
   expect(a.has(name)).toBe(true);
 });

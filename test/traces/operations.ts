@@ -2,6 +2,7 @@
 // itself, with the rights handed over first (task_insert_right).
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
+import { extractRight, rename } from "../lib/calls.js";
 import { give, type Space } from "../lib/space.js";
 import { type Answer, receive, send } from "./messages.js";
 import type { Names } from "./names.js";
@@ -144,7 +145,7 @@ export class Performer {
   #extractRight({ by, args }: Operation, space: Space): Answer {
     const disposition = args.disp ?? 0;
     if (space === this.tasks[by]) {
-      const { code: kr, name: poly, type } = space.extractRight(this.names.raw(args.name ?? "null"), disposition);
+      const { code: kr, name: poly, type } = extractRight(space, this.names.raw(args.name ?? "null"), disposition);
       return { kr, out: kr === 0 ? { poly, disp: type } : {} };
     }
     const { code, name } = carry(space, this.names.raw(args.name ?? "null"), disposition, this.tasks[by]);
@@ -153,7 +154,7 @@ export class Performer {
 
   #rename({ args }: Operation, space: Space): Answer {
     const [from, to] = [args.old ?? "null", args.new ?? "null"];
-    const kr = space.rename(this.names.raw(from), this.names.choose(to));
+    const kr = rename(space, this.names.raw(from), this.names.choose(to));
     if (kr === 0) this.names.forget(from);
     return { kr, out: {} };
   }
