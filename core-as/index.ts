@@ -40,6 +40,7 @@ export {
   mach_port_set_mscount,
   mach_port_get_context,
   mach_port_set_context,
+  mach_port_peek,
   mach_port_insert_member,
   mach_port_extract_member,
   mach_port_move_member,

@@ -14,6 +14,7 @@ import {
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
+import { MSGH_ID } from "../abi/message";
 import {
   MACH_PORT_DEAD,
   MACH_PORT_DNREQUESTS_SIZE,
@@ -32,9 +33,9 @@ import {
   name_make,
 } from "../abi/port";
 import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
-import { ipc_kmsg_alloc, IpcKmsg } from "../ipc/ipc_kmsg";
+import { IKM_NUMBERED, ipc_kmsg_alloc, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
 import { imq_msgcount, imq_qlimit, imq_sends } from "../ipc/ipc_inbox";
-import { imq_set_qlimit } from "../ipc/ipc_mqueue";
+import { imq_kick_locked, imq_set_qlimit } from "../ipc/ipc_mqueue";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
@@ -199,6 +200,36 @@ function port_enter(handle: u32, target: u32, name: u32): u32 {
   space_leave(handle, found);
   out_set(14, found);
   return 0;
+}
+
+/**
+ * A196: looks at a queued message, the first or (`wanted` not 0) the one that will have this number. Nothing is dequeued or numbered.
+ *
+ * Returns: out 0 its number, 1 its bytes, 2 its identifier, 3 and 4 its sender's task and processor; KERN_FAILURE, no such message;
+ *          KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+export function mach_port_peek(handle: u32, target: u32, name: u32, wanted: u32): u32 {
+  const found = port_enter(handle, target, name);
+  if (found == 0) return out_get(14);
+  const port = port_at(found);
+  imq_kick_locked(port); // a message that came for somebody who waits goes to him
+  let seqno = port.imq_seqno;
+  let at = port.imq_first;
+  while (at != 0) {
+    const kmsg = kmsg_at(at);
+    const number = kmsg.ikm_types & IKM_NUMBERED ? kmsg.ikm_seqno : seqno++;
+    if (wanted == 0 || number == wanted) {
+      out_set(0, number);
+      out_set(1, kmsg.ikm_size);
+      out_set(2, load<u32>(<usize>kmsg.ikm_bytes, MSGH_ID));
+      out_set(3, kmsg.ikm_sender_task);
+      out_set(4, kmsg.ikm_sender_processor);
+      break;
+    }
+    at = kmsg.ikm_forward;
+  }
+  const code = port_leave(handle, found);
+  return at != 0 ? code : KERN_FAILURE;
 }
 
 function port_leave(handle: u32, port: u32): u32 {

@@ -14,6 +14,7 @@ import { arrive, fits, take } from "./oracle-rights.js";
 import {
   DEAD,
   DEAD_NAME,
+  type Kmsg,
   Mismatch,
   NO_SENDERS,
   NULL,
@@ -25,6 +26,7 @@ import {
   UREFS_MAX,
 } from "./oracle-state.js";
 
+const FAILURE = 5;
 const ALREADY_IN_SET = 11;
 const NOT_IN_SET = 12;
 
@@ -134,6 +136,16 @@ export function srights(space: Space, name: number): { codes: Codes; srights: nu
   const { codes } = receiveStatus(space, name);
   if (isNull(name)) return { codes: [INVALID_NAME], srights: 0 };
   return { codes, srights: space.entries.get(name)?.port?.srights ?? 0 };
+}
+
+/** A196: `kmsg` is the message that is to be seen, with its number. */
+export function peek(space: Space, name: number, seqno: number): { codes: Codes; kmsg: Kmsg | null; seqno: number } {
+  if (isNull(name)) return { codes: [INVALID_RIGHT], kmsg: null, seqno };
+  const { port, codes } = receiveOf(space, name);
+  if (port === null) return { codes, kmsg: null, seqno };
+  const index = seqno === 0 ? 0 : (seqno - port.seqno) >>> 0;
+  const kmsg = port.queue[index] ?? null;
+  return { codes: kmsg === null ? [FAILURE] : ok, kmsg, seqno: (port.seqno + index) >>> 0 };
 }
 
 /** A87, A93. */

@@ -30,6 +30,7 @@ const TRAPS = {
   mach_port_set_mscount: 3,
   mach_port_get_context: 2,
   mach_port_set_context: 3,
+  mach_port_peek: 3,
   mach_port_move_member: 3,
   mach_port_insert_member: 3,
   mach_port_extract_member: 3,

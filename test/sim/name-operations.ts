@@ -1,5 +1,6 @@
 // Random calls on names: each on the kernel, then on the oracle.
 
+import { peek as look } from "../lib/calls.js";
 import * as names from "../lib/oracle-names.js";
 import * as ports from "../lib/oracle-ports.js";
 import { fits } from "../lib/oracle-rights.js";
@@ -231,6 +232,23 @@ export const getSrights: Operation = (world, random, actor) => {
   const wanted = ports.srights(actor.space, name);
   compare(world, `get_srights(${hex(name)}) = ${count}`, code, () => wanted.codes);
   if (code === 0) expectSame("send rights", count, wanted.srights);
+};
+
+export const peek: Operation = (world, random, actor) => {
+  const hasMessage = (entry: Entry) => entry.receive && (entry.port?.queue.length ?? 0) > 0;
+  const name = pickName(random, actor, random.chance(70) ? hasMessage : isReceive, 90);
+  const port = actor.space.entries.get(name)?.port ?? null;
+  const asked = random.pick([0, 0, port?.seqno ?? 0, (port?.seqno ?? 0) + random.below(4)]) >>> 0;
+  const got = look(actor, name, asked);
+  const wanted = ports.peek(actor.space, name, asked);
+  compare(world, `peek(${hex(name)}, ${asked}) = ${got.id}`, got.code, () => wanted.codes);
+  if (got.code !== 0 || wanted.kmsg === null) return;
+  expectSame("number", got.seqno, wanted.seqno);
+  // The order of what one operation queued is not laid down.
+  if (port?.queue.some((kmsg) => kmsg !== wanted.kmsg && kmsg.batch === wanted.kmsg?.batch)) return;
+  if (wanted.kmsg.loose) return;
+  expectSame("bytes", got.size, wanted.kmsg.size);
+  expectSame("identifier", got.id, wanted.kmsg.id >>> 0);
 };
 
 export const member: Operation = (world, random, actor) => {

@@ -133,4 +133,39 @@ export const calls = {
       destroys: true,
     };
   },
+
+  /** A queue that is looked at: what is published goes to the list. */
+  peeks(world) {
+    const task = world.task(2, 4);
+    const port = world.port(task);
+    const set = world.set(task, port);
+    world.right(port);
+    const messages = [1, 2].map(() => world.message(task, 2, { to: port.name }));
+    for (const message of messages) world.sendNow(task, 2, message);
+    return solo(2, [
+      trap(task, "mach_port_peek", port.name, 0),
+      trap(task, "mach_port_peek", port.name, 1),
+      trap(task, "mach_port_peek", port.name, 7),
+      trap(task, "mach_port_peek", set, 0),
+      trap(task, "mach_port_peek", UNKNOWN, 0),
+      receive(task, set),
+      trap(task, "mach_port_peek", port.name, 1),
+      receive(task, port.name),
+    ]);
+  },
+
+  /** Somebody waits for the message: it is his. */
+  "peek+send to one who waits"(world) {
+    const task = world.task(2, 3, 4);
+    const port = world.port(task);
+    const to = world.right(port);
+    return {
+      actors: [
+        { pid: 2, program: [trap(task, "mach_port_peek", port.name, 0)] },
+        { pid: 3, program: [receive(task, port.name)] },
+        { pid: 4, program: [send(task, world.message(task, 4, { to }))] },
+      ],
+      sleeps: 0,
+    };
+  },
 };
