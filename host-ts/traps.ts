@@ -12,7 +12,7 @@ export * from "./abi/codes.gen.js";
 export type { Out } from "./trap/arguments.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
-export type { MachPortInfoTraps } from "./trap/mach-port-info.js";
+export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
 /** Every call of level 1. */

@@ -138,6 +138,21 @@ export function srights(space: Space, name: number): { codes: Codes; srights: nu
   return { codes, srights: space.entries.get(name)?.port?.srights ?? 0 };
 }
 
+/** A197: armed dead-name requests of all names of the port. */
+export function requestCount(oracle: Oracle, space: Space, name: number): { codes: Codes; count: number } {
+  const { codes } = srights(space, name);
+  const port = space.entries.get(name)?.port ?? null;
+  const entries = oracle.spaces.flatMap(({ entries: all }) => [...all.values()]);
+  return { codes, count: entries.filter((entry) => entry.port === port && entry.request !== null).length };
+}
+
+/** A197: an object is behind send and receive rights; none of those that the simulator has is the kernel's. */
+export function kobject(space: Space, name: number): Codes {
+  const entry = isNull(name) ? undefined : space.entries.get(name);
+  if (!entry) return [INVALID_NAME];
+  return entry.receive || entry.sends > 0 ? ok : [INVALID_RIGHT];
+}
+
 /** A196: `kmsg` is the message that is to be seen, with its number. */
 export function peek(space: Space, name: number, seqno: number): { codes: Codes; kmsg: Kmsg | null; seqno: number } {
   if (isNull(name)) return { codes: [INVALID_RIGHT], kmsg: null, seqno };

@@ -234,6 +234,21 @@ export const getSrights: Operation = (world, random, actor) => {
   if (code === 0) expectSame("send rights", count, wanted.srights);
 };
 
+export const getInfo: Operation = (world, random, actor) => {
+  const { traps, self, space } = actor;
+  const [first, second] = [new Uint32Array(1), new Uint32Array(1)];
+  if (random.chance(50)) {
+    const name = pickName(random, actor);
+    const code = traps.mach_port_kobject(self, name, first, second);
+    return compare(world, `kobject(${hex(name)})`, code, () => ports.kobject(space, name));
+  }
+  const name = pickName(random, actor, isReceive, 90);
+  const code = traps.mach_port_dnrequest_info(self, name, first, second);
+  const wanted = ports.requestCount(world.oracle, space, name);
+  compare(world, `dnrequest_info(${hex(name)}) = ${second[0]}`, code, () => wanted.codes);
+  if (code === 0) expectSame("requests", second[0], wanted.count);
+};
+
 export const peek: Operation = (world, random, actor) => {
   const hasMessage = (entry: Entry) => entry.receive && (entry.port?.queue.length ?? 0) > 0;
   const name = pickName(random, actor, random.chance(70) ? hasMessage : isReceive, 90);
