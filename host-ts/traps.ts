@@ -5,6 +5,7 @@
 import type { Task } from "./task.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
+import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
 
@@ -12,11 +13,12 @@ export * from "./abi/codes.gen.js";
 export type { Out } from "./trap/arguments.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
+export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
 /** Every call of level 1. */
-export type Traps = MachTaskTraps & MachMsgTraps & MachPortTraps & MachPortInfoTraps;
+export type Traps = MachTaskTraps & MachMsgTraps & MachPortTraps & MachPortFormsTraps & MachPortInfoTraps;
 
 const bound = new WeakMap<Task, Traps>();
 
@@ -35,7 +37,13 @@ const bound = new WeakMap<Task, Traps>();
 export function traps(task: Task): Traps {
   let calls = bound.get(task);
   if (!calls) {
-    calls = { ...machTaskTraps(task), ...machMsgTraps(task), ...machPortTraps(task), ...machPortInfoTraps(task) };
+    calls = {
+      ...machTaskTraps(task),
+      ...machMsgTraps(task),
+      ...machPortTraps(task),
+      ...machPortFormsTraps(task),
+      ...machPortInfoTraps(task),
+    };
     bound.set(task, calls);
   }
   return calls;
