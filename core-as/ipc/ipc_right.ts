@@ -293,7 +293,7 @@ export function ipc_right_rename(space: IpcSpace, name: u32, entry: IpcEntry, to
   const renamed = ipc_entry_alloc_name(space, to, type, ie_urefs(entry.ie_bits), object);
   if (request != 0) {
     request_at(request).rq_name = to;
-    renamed.ie_request = request;
+    renamed._ie_request = request; // noted when it was claimed
     entry.ie_request = 0;
   }
   ipc_entry_dealloc(space, name, entry);
