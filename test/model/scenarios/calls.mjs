@@ -159,13 +159,13 @@ export const calls = {
     const task = world.task(2, 3, 4);
     const port = world.port(task);
     const to = world.right(port);
+    const loop = world.pending(task, 3, port.name);
     return {
       actors: [
         { pid: 2, program: [trap(task, "mach_port_peek", port.name, 0)] },
-        { pid: 3, program: [receive(task, port.name)] },
         { pid: 4, program: [send(task, world.message(task, 4, { to }))] },
       ],
-      sleeps: 0,
+      loops: [loop],
     };
   },
 };
