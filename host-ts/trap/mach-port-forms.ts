@@ -34,7 +34,7 @@ export interface MachPortFormsTraps {
    * @codes mach_port_allocate
    * @codes mach_port_allocate_name
    * @source XNU osfmk/ipc/mach_port.c mach_port_allocate_full; A6 to A9
-   * @differs The other bits of `qos` are ignored: there is no preallocated message and there are no lengths of service.
+   * @differs The rest of `qos` is ignored: there are no preallocated messages.
    */
   mach_port_allocate_full(task: number, right: number, proto: number, qos: Uint32Array, name: Uint32Array): number;
   /**

@@ -84,7 +84,7 @@ export interface MachPortInfoTraps {
    * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff
    * @kr KERN_INVALID_RIGHT not a send or receive right
    * @source XNU osfmk/ipc/mach_debug.c mach_port_kobject; A197
-   * @differs The port of another task is told as none, and no address is told: XNU too tells none but to a debugger.
+   * @differs The port of another task is told as none, and no address is ever told.
    */
   mach_port_kobject(task: number, name: number, objectType: Uint32Array, objectAddress: Uint32Array): number;
   /**
@@ -112,7 +112,7 @@ export interface MachPortInfoTraps {
    * @param objectType left as it is
    * @param objectAddress left as it is
    * @kr KERN_NOT_SUPPORTED always
-   * @source XNU osfmk/ipc/mach_debug.c mach_port_kernel_object; A197
+   * @source XNU osfmk/ipc/mach_debug.c mach_port_kernel_object
    * @differs Nothing.
    */
   mach_port_kernel_object(task: number, name: number, objectType: Uint32Array, objectAddress: Uint32Array): number;
