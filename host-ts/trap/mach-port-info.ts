@@ -113,7 +113,7 @@ export interface MachPortInfoTraps {
    * @param objectAddress left as it is
    * @kr KERN_NOT_SUPPORTED always
    * @source XNU osfmk/ipc/mach_debug.c mach_port_kernel_object
-   * @differs Nothing.
+   * @differs Nothing from XNU, where it is obsolete; GNU Mach tells the object's type and address.
    */
   mach_port_kernel_object(task: number, name: number, objectType: Uint32Array, objectAddress: Uint32Array): number;
   /**

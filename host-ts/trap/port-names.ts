@@ -111,7 +111,7 @@ export interface PortNameTraps {
    * @kr KERN_NO_SPACE `newName` is past the end of the largest table, or there is no memory for its slot
    * @kr KERN_INVALID_NAME `oldName` denotes nothing; 0 or 0xffffffff. Of two things wrong the one with `newName` is told
    * @source GNU Mach ipc/mach_port.c mach_port_rename, ipc_object.c ipc_object_rename, ipc_right.c ipc_right_rename; A15
-   * @differs Nothing from GNU Mach; XNU has no such call.
+   * @differs Nothing from GNU Mach; obsolete in XNU.
    */
   mach_port_rename(task: number, oldName: number, newName: number): number;
   /**
