@@ -5,6 +5,7 @@
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
+import { kdebug } from "../kern/panic";
 import { KERN_INVALID_RIGHT, KERN_INVALID_VALUE, KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_TYPE_COPY_SEND,
@@ -236,6 +237,7 @@ function ipc_right_copyout_receive(space: IpcSpace, slot_at: usize, port: IpcPor
  * Conditions: port locked, in a transaction, which this commits. Unlocks the port.
  */
 export function ipc_right_drop_slot(port: IpcPort, slot_at: usize, type: u32): void {
+  kdebug((type == MACH_MSG_TYPE_PORT_SEND ? port.ip_srights : port.ip_sorights) != 0, 0x1201); // or it was released twice
   journal_set(slot_at, 0);
   if (type == MACH_MSG_TYPE_PORT_SEND) {
     port.ip_srights = port.ip_srights - 1;

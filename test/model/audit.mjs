@@ -40,6 +40,8 @@ export function audit(run) {
   }
   const left = JSON.stringify(census(machine));
   refuse(left !== run.before, `left behind: ${left}, before: ${run.before}`);
+  const torn = misplaced(machine); // what was freed twice
+  refuse(torn !== undefined, torn);
 }
 
 /** Nothing runs: what has to hold of the kernel as it stands. */
