@@ -30,6 +30,7 @@ export {
   mach_port_mod_refs,
   mach_port_get_refs,
   mach_port_type,
+  mach_port_rename,
 } from "./trap/mach_port";
 export { mach_port_insert_right, mach_port_request_notification } from "./trap/mach_port_right";
 export {
@@ -39,6 +40,7 @@ export {
   mach_port_set_mscount,
   mach_port_get_context,
   mach_port_set_context,
+  mach_port_peek,
   mach_port_insert_member,
   mach_port_extract_member,
   mach_port_move_member,

@@ -64,6 +64,7 @@ interface ColdTraps {
   mach_port_mod_refs(task: number, target: number, name: number, right: number, delta: number): number;
   mach_port_get_refs(task: number, target: number, name: number, right: number): number;
   mach_port_type(task: number, target: number, name: number): number;
+  mach_port_rename(task: number, target: number, oldName: number, newName: number): number;
   mach_port_names(task: number, target: number): number;
   mach_port_request_notification(
     task: number,
@@ -87,6 +88,7 @@ interface ColdTraps {
   mach_port_set_mscount(task: number, target: number, name: number, mscount: number): number;
   mach_port_get_context(task: number, target: number, name: number): number;
   mach_port_set_context(task: number, target: number, name: number, context: number): number;
+  mach_port_peek(task: number, target: number, name: number, seqno: number): number;
   mach_port_move_member(task: number, target: number, member: number, after: number): number;
   mach_port_insert_member(task: number, target: number, name: number, pset: number): number;
   mach_port_extract_member(task: number, target: number, name: number, pset: number): number;

@@ -6,6 +6,8 @@ import type { Task } from "./task.js";
 import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
+import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
+import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
 
 export * from "./abi/codes.gen.js";
@@ -13,10 +15,17 @@ export type { Out } from "./trap/arguments.js";
 export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
+export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
+export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
 /** Every call of level 1. */
-export type Traps = MachTaskTraps & MachMsgTraps & MachPortTraps & MachLibraryTraps;
+export type Traps = MachTaskTraps &
+  MachMsgTraps &
+  MachPortTraps &
+  MachPortFormsTraps &
+  MachPortInfoTraps &
+  MachLibraryTraps;
 
 const bound = new WeakMap<Task, Traps>();
 
@@ -36,7 +45,14 @@ export function traps(task: Task): Traps {
   let calls = bound.get(task);
   if (!calls) {
     const messages = machMsgTraps(task);
-    calls = { ...machTaskTraps(task), ...messages, ...machPortTraps(task), ...machLibraryTraps(task, messages) };
+    calls = {
+      ...machTaskTraps(task),
+      ...messages,
+      ...machPortTraps(task),
+      ...machPortFormsTraps(task),
+      ...machPortInfoTraps(task),
+      ...machLibraryTraps(task, messages),
+    };
     bound.set(task, calls);
   }
   return calls;

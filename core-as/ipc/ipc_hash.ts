@@ -104,6 +104,11 @@ export function ipc_hash_insert(space: IpcSpace, name: u32, port: u32): void {
   journal_set(slot_at(space, slot), name_index(name));
 }
 
+/** The send right of `port` is called `name` from now on. Conditions: space locked, in a transaction, the old entry as it was. */
+export function ipc_hash_rename(space: IpcSpace, name: u32, port: u32): void {
+  journal_set(hash_find(space, port), name_index(name));
+}
+
 /** Removes a name that is about to lose SEND. Conditions: space locked, in a transaction, the entry as it was. */
 export function ipc_hash_delete(space: IpcSpace, port: u32): void {
   const slot = hash_find(space, port);

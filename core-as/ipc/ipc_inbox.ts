@@ -5,8 +5,7 @@ import { hint_load, pair_cas, pair_load } from "../sync/atomics";
 import { journal_commit } from "../kern/journal";
 import { kdebug } from "../kern/panic";
 import { OWNER_QUEUED, owner_set } from "../kern/zone";
-import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
-import { ikm_remote_type, kmsg_at } from "./ipc_kmsg";
+import { ikm_uncounted, kmsg_at } from "./ipc_kmsg";
 import { IpcPort } from "./ipc_port";
 
 /** The port is dead, or the kernel's: a message is destroyed. */
@@ -114,15 +113,16 @@ export function imq_settle(port: IpcPort): void {
   }
 }
 
-/** Whether a message is queued that was addressed by a send right. Conditions: port locked. */
-export function imq_has_sends(port: IpcPort): bool {
-  for (let at = port.imq_first; at != 0; at = kmsg_at(at).ikm_forward) {
-    if (ikm_remote_type(kmsg_at(at)) == MACH_MSG_TYPE_PORT_SEND) return true;
+/** How many send rights the queue itself counts (head of ipc_port.ts), `most` at the most. Conditions: port locked. */
+export function imq_sends(port: IpcPort, most: u32): u32 {
+  let sends: u32 = 0;
+  for (let at = port.imq_first; at != 0 && sends < most; at = kmsg_at(at).ikm_forward) {
+    if (ikm_uncounted(kmsg_at(at))) sends++;
   }
-  for (let at = imq_inbox_head(port); at != 0; at = kmsg_at(at).ikm_next) {
-    if (ikm_remote_type(kmsg_at(at)) == MACH_MSG_TYPE_PORT_SEND) return true;
+  for (let at = imq_inbox_head(port); at != 0 && sends < most; at = kmsg_at(at).ikm_next) {
+    if (ikm_uncounted(kmsg_at(at))) sends++;
   }
-  return false;
+  return sends;
 }
 
 /** Sets KICK: later senders kick, and ip_unlock does for a message that is in the inbox by now. Conditions: port locked. */

@@ -20,7 +20,7 @@ import {
   ZONE_KMSG_SMALL,
   zone_of,
 } from "../kern/zone";
-import { MACH_MSGH_BITS_COMPLEX, MAX_TRAILER_SIZE } from "../abi/message";
+import { MACH_MSG_TYPE_PORT_SEND, MACH_MSGH_BITS_COMPLEX, MAX_TRAILER_SIZE } from "../abi/message";
 import { word_add, word_sub } from "../sync/atomics";
 
 /** Flags of ikm_types. */
@@ -106,6 +106,11 @@ export function kmsg_at(address: usize): IpcKmsg {
 
 export function ikm_remote_type(kmsg: IpcKmsg): u32 {
   return kmsg.ikm_types & 0xff;
+}
+
+/** Whether the destination is one of a COPY_SEND that was not counted. */
+export function ikm_uncounted(kmsg: IpcKmsg): bool {
+  return ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND && (kmsg.ikm_types & IKM_COUNTED) == 0;
 }
 
 /** MACH_MSGH_BITS_COMPLEX or 0. */

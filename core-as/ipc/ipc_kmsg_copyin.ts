@@ -2,7 +2,7 @@
 // read word by word, once; what is decided is kept in the kmsg's own fields.
 //
 // The destination of a COPY_SEND is not counted: the space stays locked until the message is in the queue, so that its entry
-// holds the right until then, and from then on the queue itself counts (imq_has_sends).
+// holds the right until then, and from then on the queue itself counts (imq_sends).
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";

@@ -21,7 +21,7 @@ import {
 import { IKM_COMPLEX, IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
-import { imq_has_sends } from "./ipc_inbox";
+import { imq_sends } from "./ipc_inbox";
 import { reap_push } from "./ipc_reap";
 
 /** Header 24, NDR record 8, one word. */
@@ -33,7 +33,7 @@ const NDR_HIGH: u32 = 1;
 @unmanaged
 export class IpcRequest extends Element {
   rq_space: u32;
-  rq_name: u32;
+  _rq_name: u32;
   /** Port of the send-once right. */
   rq_notify: u32;
   /** Notification to send, once it is on a work list. */
@@ -41,6 +41,12 @@ export class IpcRequest extends Element {
   _rq_next: u32;
   _rq_prev: u32;
 
+  get rq_name(): u32 {
+    return this._rq_name;
+  }
+  set rq_name(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_name"), value);
+  }
   get rq_id(): u32 {
     return this._rq_id;
   }
@@ -126,7 +132,7 @@ export function ipc_notify_post(kmsg: IpcKmsg, notify: u32): void {
  * Conditions: port locked, in a transaction. When memory is exhausted the request stays armed.
  */
 export function ipc_notify_no_senders_locked(port: IpcPort): void {
-  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_has_sends(port)) return;
+  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_sends(port, 1) != 0) return;
   const kmsg = ipc_notify_make(MACH_NOTIFY_NO_SENDERS, port.ip_mscount);
   if (!kmsg) return;
   ipc_notify_post(kmsg, port.ip_nsrequest);
@@ -141,7 +147,7 @@ export function ipc_request_alloc(space: usize, name: u32): IpcRequest | null {
   if (address == 0) return null;
   const request = request_at(address);
   request.rq_space = <u32>space;
-  request.rq_name = name;
+  request._rq_name = name;
   request.rq_notify = 0;
   request._rq_id = 0;
   return request;

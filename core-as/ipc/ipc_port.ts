@@ -6,7 +6,7 @@
 //
 // Invariants: ip_srights = entries with SEND + send rights in messages, but for the destination of a queued message that
 // was sent by COPY_SEND: its sender's right was held until it was in the queue, and the queue itself counts it from then on
-// (imq_has_sends). ip_sorights = entries, messages and armed requests that hold a send-once right.
+// (imq_sends). ip_sorights = entries, messages and armed requests that hold a send-once right.
 // Waiting receivers, or a link that is not ready, imply IMQ_KICK in the inbox; waiting receivers imply an empty list.
 
 import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";

@@ -26,6 +26,7 @@ import {
   ikm_port_at,
   IKM_POST,
   ikm_remote_type,
+  ikm_uncounted,
   ipc_kmsg_free,
   IpcKmsg,
   kmsg_at,
@@ -135,11 +136,6 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
     ipc_kmsg_free(kmsg);
   }
   return true;
-}
-
-/** Whether the destination is one of a COPY_SEND that was not counted. */
-function ikm_uncounted(kmsg: IpcKmsg): bool {
-  return ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND && (kmsg.ikm_types & IKM_COUNTED) == 0;
 }
 
 /** Releases the right in a slot as its holder would. Returns: false when memory for a notification is exhausted. */

@@ -28,15 +28,21 @@ import {
   MACH_PORT_UREFS_MAX,
 } from "../abi/port";
 import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
-import { ipc_hash_delete } from "./ipc_hash";
+import { ipc_hash_delete, ipc_hash_rename } from "./ipc_hash";
 import { ipc_kmsg_free } from "./ipc_kmsg";
-import { ipc_notify_make, ipc_notify_no_senders_locked, ipc_notify_post, ipc_request_cancel } from "./ipc_notify";
-import { io_active_hint, io_lock_at } from "./ipc_object";
+import {
+  ipc_notify_make,
+  ipc_notify_no_senders_locked,
+  ipc_notify_post,
+  ipc_request_cancel,
+  request_at,
+} from "./ipc_notify";
+import { io_active_hint, io_lock_at, IpcObject } from "./ipc_object";
 import { ip_active, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
-import { pset_at } from "./ipc_pset";
+import { ips_lock, ips_unlock, pset_at } from "./ipc_pset";
 import { ipc_pset_destroy_locked } from "./ipc_pset_destroy";
 import { ipc_port_clear_receiver_locked, ipc_port_destroy_locked } from "./ipc_reap";
-import { ipc_entry_dealloc, ipc_entry_lookup, IpcSpace } from "./ipc_space";
+import { ipc_entry_alloc_name, ipc_entry_dealloc, ipc_entry_lookup, IpcSpace } from "./ipc_space";
 
 /**
  * The entry that a name denotes; a send or send-once right whose port died is turned into a dead name first.
@@ -267,4 +273,31 @@ function ipc_right_destroy_set(space: IpcSpace, name: u32, entry: IpcEntry): u32
   ipc_entry_dealloc(space, name, entry);
   ipc_pset_destroy_locked(pset);
   return KERN_SUCCESS;
+}
+
+/**
+ * Gives what a name denotes another name: the object, the reverse hash and an armed request say so too (A15).
+ *
+ * Conditions: space locked, nothing in the journal; the entry comes from ipc_right_lookup, `to` is reserved (ipc_entry_reserve).
+ *             Commits.
+ * Races:      a receiver that found the object by the old name looks again under the object's lock; one that waits already goes on.
+ */
+export function ipc_right_rename(space: IpcSpace, name: u32, entry: IpcEntry, to: u32): void {
+  const type = ie_type(entry.ie_bits);
+  const object = entry.ie_object;
+  const request = entry.ie_request;
+  if (type == MACH_PORT_TYPE_PORT_SET) ips_lock(pset_at(object));
+  else if (object != 0) ip_lock(port_at(object));
+  if (type & MACH_PORT_TYPE_SEND) ipc_hash_rename(space, to, object);
+  if (type & (MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_PORT_SET)) changetype<IpcObject>(<usize>object).io_name = to;
+  const renamed = ipc_entry_alloc_name(space, to, type, ie_urefs(entry.ie_bits), object);
+  if (request != 0) {
+    request_at(request).rq_name = to;
+    renamed._ie_request = request; // noted when it was claimed
+    entry.ie_request = 0;
+  }
+  ipc_entry_dealloc(space, name, entry);
+  journal_commit();
+  if (type == MACH_PORT_TYPE_PORT_SET) ips_unlock(pset_at(object));
+  else if (object != 0) ip_unlock(port_at(object));
 }

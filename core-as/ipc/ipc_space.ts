@@ -270,11 +270,12 @@ export function ipc_entry_reserve(space: IpcSpace, name: u32): u32 {
   return is_reach(space, index) ? KERN_SUCCESS : KERN_NO_SPACE;
 }
 
-/** Takes a reserved name into use. Conditions: ipc_entry_reserve succeeded, space locked since, in a transaction. */
-export function ipc_entry_alloc_name(space: IpcSpace, name: u32, type: u32, urefs: u32, object: u32): void {
+/** Takes a reserved name into use. Conditions: ipc_entry_reserve succeeded, space locked since, in a transaction. Returns: its entry. */
+export function ipc_entry_alloc_name(space: IpcSpace, name: u32, type: u32, urefs: u32, object: u32): IpcEntry {
   const entry = entry_at(is_entry(space, name_index(name)));
   const bits = (entry.ie_bits & IE_LISTED) | (name_gen(name) << 24);
   ipc_entry_claim(space, name_index(name), entry, bits, type, urefs, object);
+  return entry;
 }
 
 /**

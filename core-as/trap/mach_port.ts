@@ -33,7 +33,13 @@ import { ie_type, ie_urefs } from "../ipc/ipc_entry";
 import { io_place } from "../ipc/ipc_object";
 import { ipc_port_adopt, ipc_port_alloc } from "../ipc/ipc_port";
 import { ipc_pset_alloc } from "../ipc/ipc_pset";
-import { ipc_right_dealloc, ipc_right_delta, ipc_right_destroy, ipc_right_lookup } from "../ipc/ipc_right";
+import {
+  ipc_right_dealloc,
+  ipc_right_delta,
+  ipc_right_destroy,
+  ipc_right_lookup,
+  ipc_right_rename,
+} from "../ipc/ipc_right";
 import {
   ipc_entry_alloc,
   ipc_entry_alloc_name,
@@ -140,6 +146,27 @@ function place(space: IpcSpace, wanted: u32, type: u32, urefs: u32, object: u32)
   journal_commit();
   out_set(0, name);
   return KERN_SUCCESS;
+}
+
+/**
+ * A15: gives what `name` denotes the name `to`.
+ *
+ * Returns: KERN_SUCCESS; codes of ipc_entry_reserve for `to`, among them KERN_NAME_EXISTS; KERN_INVALID_NAME, nothing has `name`.
+ *          Refusals change nothing.
+ */
+export function mach_port_rename(handle: u32, target: u32, name: u32, to: u32): u32 {
+  const kr = space_enter(handle, target);
+  if (kr != KERN_SUCCESS) return kr;
+  const space = space_of(handle);
+  const entry = ipc_right_lookup(space, name); // 0 and 0xffffffff denote nothing
+  const refusal = ipc_entry_reserve(space, to);
+  if (!entry || refusal != KERN_SUCCESS) {
+    journal_abort();
+    return space_leave(handle, refusal != KERN_SUCCESS ? refusal : KERN_INVALID_NAME);
+  }
+  journal_commit();
+  ipc_right_rename(space, name, entry, to);
+  return space_leave(handle, KERN_SUCCESS);
 }
 
 /** A33, A34. */

@@ -13,6 +13,7 @@ import {
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
+import { MSGH_ID } from "../abi/message";
 import {
   MACH_PORT_DEAD,
   MACH_PORT_DNREQUESTS_SIZE,
@@ -31,9 +32,9 @@ import {
   name_make,
 } from "../abi/port";
 import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
-import { ipc_kmsg_alloc, IpcKmsg } from "../ipc/ipc_kmsg";
-import { imq_has_sends, imq_msgcount, imq_qlimit } from "../ipc/ipc_inbox";
-import { imq_set_qlimit } from "../ipc/ipc_mqueue";
+import { IKM_NUMBERED, ipc_kmsg_alloc, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
+import { imq_msgcount, imq_qlimit, imq_sends } from "../ipc/ipc_inbox";
+import { imq_kick_locked, imq_set_qlimit } from "../ipc/ipc_mqueue";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
@@ -72,7 +73,10 @@ function is_code(found: u32): bool {
   return found < 64;
 }
 
-/** A195. Returns: out the flavour's words, out 15 their count. */
+/**
+ * A195. Returns: out the flavour's words, out 15 their count. RECEIVE_STATUS has a word of no flavour behind its own for a caller that has
+ * room for one more: out 10 the send rights in existence (A32).
+ */
 export function mach_port_get_attributes(handle: u32, target: u32, name: u32, flavor: u32, count: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
@@ -99,24 +103,26 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   ip_lock(port);
   if (flavor == MACH_PORT_LIMITS_INFO) out_set(0, imq_qlimit(port));
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) out_set(0, port.ip_request_count);
-  else out_status(port);
+  else out_status(port, count > words ? 0xffffffff : 1);
   ip_unlock(port);
   out_set(OUT_COUNT, words);
   return KERN_SUCCESS;
 }
 
-/** mach_port_status_t, A194. Conditions: port locked. */
-function out_status(port: IpcPort): void {
+/** mach_port_status_t, A194. Send rights of the queue are counted up to `most`. Conditions: port locked. */
+function out_status(port: IpcPort, most: u32): void {
+  const sends = port.ip_srights + imq_sends(port, most);
   out_set(0, port.ip_links != 0 ? 1 : 0);
   out_set(1, port.imq_seqno);
   out_set(2, port.ip_mscount);
   out_set(3, imq_qlimit(port));
   out_set(4, imq_msgcount(port));
   out_set(5, port.ip_sorights);
-  out_set(6, port.ip_srights != 0 || imq_has_sends(port) ? 1 : 0);
+  out_set(6, sends != 0 ? 1 : 0);
   out_set(7, port.ip_pdrequest != 0 ? 1 : 0);
   out_set(8, port.ip_nsrequest != 0 ? 1 : 0);
   out_set(9, 0);
+  out_set(10, sends);
 }
 
 /**
@@ -193,6 +199,36 @@ function port_enter(handle: u32, target: u32, name: u32): u32 {
   space_leave(handle, found);
   out_set(14, found);
   return 0;
+}
+
+/**
+ * A196: looks at a queued message, the first or (`wanted` not 0) the one that will have this number. Nothing is dequeued or numbered.
+ *
+ * Returns: out 0 its number, 1 its bytes, 2 its identifier, 3 and 4 its sender's task and processor; KERN_FAILURE, no such message;
+ *          KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+export function mach_port_peek(handle: u32, target: u32, name: u32, wanted: u32): u32 {
+  const found = port_enter(handle, target, name);
+  if (found == 0) return out_get(14);
+  const port = port_at(found);
+  imq_kick_locked(port); // a message that came for somebody who waits goes to him
+  let seqno = port.imq_seqno;
+  let at = port.imq_first;
+  while (at != 0) {
+    const kmsg = kmsg_at(at);
+    const number = kmsg.ikm_types & IKM_NUMBERED ? kmsg.ikm_seqno : seqno++;
+    if (wanted == 0 || number == wanted) {
+      out_set(0, number);
+      out_set(1, kmsg.ikm_size);
+      out_set(2, load<u32>(<usize>kmsg.ikm_bytes, MSGH_ID));
+      out_set(3, kmsg.ikm_sender_task);
+      out_set(4, kmsg.ikm_sender_processor);
+      break;
+    }
+    at = kmsg.ikm_forward;
+  }
+  const code = port_leave(handle, found);
+  return at != 0 ? code : KERN_FAILURE;
 }
 
 function port_leave(handle: u32, port: u32): u32 {

@@ -1,7 +1,23 @@
 // Calls on names and rights (mach/mach_port.h), bound to one task. Thin: check JavaScript types,
 // trap, store the out words on success.
 
-import { KERN_SUCCESS, MACH_PORT_LIMITS_INFO } from "../abi/codes.gen.js";
+import {
+  KERN_INVALID_NAME,
+  KERN_INVALID_RIGHT,
+  KERN_SUCCESS,
+  MACH_MSG_TYPE_MAKE_SEND_ONCE,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
+  MACH_MSG_TYPE_MOVE_SEND_ONCE,
+  MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_MSG_TYPE_PORT_SEND,
+  MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MACH_PORT_DEAD,
+  MACH_PORT_LIMITS_INFO,
+  MACH_PORT_NULL,
+  MACH_PORT_RECEIVE_STATUS,
+  MACH_PORT_RECEIVE_STATUS_COUNT,
+  MACH_PORT_RIGHT_SEND,
+} from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 import { i32, out, u32, word } from "./arguments.js";
 import type { PortNameTraps } from "./port-names.js";
@@ -20,8 +36,21 @@ import type { PortStatusTraps } from "./port-status.js";
  */
 export interface MachPortTraps extends PortNameTraps, PortRightTraps, PortStatusTraps, PortSetTraps {}
 
+/** The word behind those of a receive status: its send rights. */
+const SRIGHTS_OUT = MACH_PORT_RECEIVE_STATUS_COUNT;
 /** The last word of the results holds how many words an attribute has. */
 const COUNT_OUT = 15;
+
+/** The type in which a right that is sent with `disposition` is received. */
+function received(disposition: number): number {
+  if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_MSG_TYPE_PORT_RECEIVE;
+  const once = disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE || disposition === MACH_MSG_TYPE_MAKE_SEND_ONCE;
+  return once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
+}
+
+function isNoName(name: number): boolean {
+  return name === MACH_PORT_NULL || name === MACH_PORT_DEAD;
+}
 
 /** Binds the calls to `self`, in whose space every name means what it means. */
 export function machPortTraps(self: Task): MachPortTraps {
@@ -45,6 +74,11 @@ export function machPortTraps(self: Task): MachPortTraps {
     if (kmsg !== 0) core.mach_msg_release(kmsg);
   }
 
+  /** What a trap answers whose target `task` is not: KERN_SUCCESS, it is the task's own port. */
+  function notOurs(task: number): number {
+    return core.mach_port_get_refs(handle, task, 0, MACH_PORT_RIGHT_SEND);
+  }
+
   return {
     mach_port_allocate(task, right, name) {
       u32("task", task);
@@ -64,6 +98,19 @@ export function machPortTraps(self: Task): MachPortTraps {
       u32("poly", poly);
       u32("polyPoly", polyPoly);
       return core.mach_port_insert_right(handle, task, name, poly, polyPoly);
+    },
+    mach_port_extract_right(task, name, msgtName, poly, polyPoly) {
+      u32("task", task);
+      u32("name", name);
+      u32("msgtName", msgtName);
+      word("poly", poly);
+      word("polyPoly", polyPoly);
+      // Only names of the caller's own space are reached, so its own port is the only target.
+      const refused = notOurs(task);
+      if (refused !== KERN_SUCCESS) return refused;
+      const kr = result(core.task_insert_right(handle, name, msgtName, handle), poly);
+      if (kr === KERN_SUCCESS) polyPoly[0] = received(msgtName);
+      return kr;
     },
     mach_port_deallocate(task, name) {
       u32("task", task);
@@ -94,6 +141,12 @@ export function machPortTraps(self: Task): MachPortTraps {
       u32("name", name);
       word("ptype", ptype);
       return result(core.mach_port_type(handle, task, name), ptype);
+    },
+    mach_port_rename(task, oldName, newName) {
+      u32("task", task);
+      u32("oldName", oldName);
+      u32("newName", newName);
+      return core.mach_port_rename(handle, task, oldName, newName);
     },
     mach_port_names(task, names, types) {
       u32("task", task);
@@ -129,6 +182,14 @@ export function machPortTraps(self: Task): MachPortTraps {
       for (let i = 0; i < words; i++) info[i] = processor.out(i);
       count[0] = words;
       return kr;
+    },
+    mach_port_get_srights(task, name, srights) {
+      u32("task", task);
+      u32("name", name);
+      word("srights", srights);
+      const kr = core.mach_port_get_attributes(handle, task, name, MACH_PORT_RECEIVE_STATUS, SRIGHTS_OUT + 1);
+      if (kr === KERN_SUCCESS) srights[0] = processor.out(SRIGHTS_OUT);
+      return kr === KERN_INVALID_RIGHT && isNoName(name) ? KERN_INVALID_NAME : kr;
     },
     mach_port_set_attributes(task, name, flavor, info, count) {
       u32("task", task);

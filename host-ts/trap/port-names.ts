@@ -98,6 +98,23 @@ export interface PortNameTraps {
    */
   mach_port_type(task: number, name: number, ptype: Uint32Array): number;
   /**
+   * Gives what a name denotes another name, with all its references; an armed dead-name request is told with the new name. A
+   * thread that waits on a port goes on; one that waits on a set is told `MACH_RCV_INVALID_NAME` when a member has a message.
+   * What `mach-ipc` holds, and `mach_task_self()`, must not be renamed: they keep the name that they had.
+   *
+   * @param oldName what to rename
+   * @param newName the new name, as in `mach_port_allocate_name`
+   * @kr KERN_SUCCESS renamed
+   * @kr KERN_INVALID_VALUE `newName` is 0, 0xffffffff, or its low bits are not 3
+   * @kr KERN_NAME_EXISTS `newName` is in use, also if it is `oldName`
+   * @kr KERN_FAILURE `newName` is in slot 0, or in a slot in use under another generation
+   * @kr KERN_NO_SPACE `newName` is past the end of the largest table, or there is no memory for its slot
+   * @kr KERN_INVALID_NAME `oldName` denotes nothing; 0 or 0xffffffff. Of two things wrong the one with `newName` is told
+   * @source GNU Mach ipc/mach_port.c mach_port_rename, ipc_object.c ipc_object_rename, ipc_right.c ipc_right_rename; A15
+   * @differs Nothing from GNU Mach; obsolete in XNU.
+   */
+  mach_port_rename(task: number, oldName: number, newName: number): number;
+  /**
    * Lists every name of the task with its type. Rights whose port died are listed as dead names.
    *
    * @param names out: the names, one word each, in no order

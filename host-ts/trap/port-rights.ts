@@ -25,6 +25,29 @@ export interface PortRightTraps {
    */
   mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
   /**
+   * Takes a right out of the space as if the task had sent it to itself.
+   *
+   * @param name the name that the right comes from
+   * @param msgtName how it comes: a disposition as `polyPoly` of `mach_port_insert_right`
+   * @param poly out, one word: the caller's own name for the right; send and receive rights of one port share one, a send-once
+   *   right has a new one; `MACH_PORT_DEAD` for a right that died
+   * @param polyPoly out, one word: its type as received, `MACH_MSG_TYPE_PORT_RECEIVE`, `_PORT_SEND` or `_PORT_SEND_ONCE`
+   * @kr KERN_SUCCESS taken out
+   * @kr KERN_INVALID_VALUE no such disposition; looked at before the name
+   * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff
+   * @kr KERN_INVALID_RIGHT the name lacks the right that the disposition needs
+   * @kr KERN_RESOURCE_SHORTAGE no memory, or no room for a name; a right that was taken is destroyed
+   * @source XNU osfmk/ipc/mach_port.c mach_port_extract_right, ipc_object.c ipc_object_copyin; A69
+   * @differs Nothing.
+   */
+  mach_port_extract_right(
+    task: number,
+    name: number,
+    msgtName: number,
+    poly: Uint32Array,
+    polyPoly: Uint32Array,
+  ): number;
+  /**
    * Asks to be told of something, once, by a message to a send-once right; replaces an earlier request of the same kind, or
    * cancels it.
    *

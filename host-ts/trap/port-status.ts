@@ -22,6 +22,19 @@ export interface PortStatusTraps {
    */
   mach_port_get_attributes(task: number, name: number, flavor: number, info: Uint32Array, count: Uint32Array): number;
   /**
+   * Tells how many send rights there are for a port: names with send rights, however many references each has, and rights in
+   * messages, also those that are queued on the port itself.
+   *
+   * @param name the receive right
+   * @param srights out, one word: the number
+   * @kr KERN_SUCCESS told
+   * @kr KERN_INVALID_NAME the name denotes nothing, or is dead; 0 or 0xffffffff
+   * @kr KERN_INVALID_RIGHT not a receive right
+   * @source XNU osfmk/ipc/mach_debug.c mach_port_get_srights; A32, A197
+   * @differs Nothing.
+   */
+  mach_port_get_srights(task: number, name: number, srights: Uint32Array): number;
+  /**
    * Sets a port's queue limit. Senders that wait are let in as far as there is room now; a lower limit is for later sends.
    *
    * @param name the receive right

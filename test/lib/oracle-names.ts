@@ -4,7 +4,7 @@
 import {
   COPY_SEND,
   DEAD,
-  type Entry,
+  Entry,
   MAKE_SEND,
   MAKE_SEND_ONCE,
   NULL,
@@ -92,6 +92,17 @@ export function allocateName(oracle: Oracle, space: Space, right: number, name: 
   if (right !== R_RECEIVE && right !== R_PORT_SET && right !== R_DEAD_NAME) return [INVALID_VALUE];
   const codes = chosenName(space, name);
   return codes[0] === SUCCESS ? allocate(oracle, space, right, name) : codes;
+}
+
+/** A15. */
+export function rename(space: Space, name: number, to: number): Codes {
+  const codes = chosenName(space, to);
+  if (codes[0] !== SUCCESS) return codes;
+  const entry = isNull(name) ? undefined : space.entries.get(name);
+  if (!entry) return [INVALID_NAME];
+  space.entries.delete(name);
+  space.entries.set(to, Object.assign(new Entry(to), entry, { name: to }));
+  return ok;
 }
 
 /** A17, A18. */
@@ -189,6 +200,23 @@ export function insertRight(oracle: Oracle, space: Space, name: number, poly: nu
   const codes = place(oracle, space, right, name);
   if (codes[0] !== SUCCESS) oracle.release(right);
   return codes;
+}
+
+/** A69: as if the task had sent the right to itself. `chosen` is the name that the kernel gave it. */
+export function extractRight(
+  oracle: Oracle,
+  space: Space,
+  ask: { name: number; disposition: number; chosen: number },
+): { codes: Codes; name: number; type: number } {
+  const { name, disposition } = ask;
+  const refused = (code: number) => ({ codes: [code], name: 0, type: 0 });
+  if (disposition < RECEIVE || disposition > MAKE_SEND_ONCE) return refused(INVALID_VALUE);
+  const source = isNull(name) ? undefined : space.entries.get(name);
+  if (!source) return refused(INVALID_NAME);
+  const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
+  if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(INVALID_RIGHT);
+  const right = take(oracle, space, source, disposition);
+  return { codes: ok, name: arrive(oracle, space, right, ask.chosen), type: right.type };
 }
 
 function place(oracle: Oracle, space: Space, right: Right, name: number): Codes {

@@ -14,6 +14,7 @@ import { arrive, fits, take } from "./oracle-rights.js";
 import {
   DEAD,
   DEAD_NAME,
+  type Kmsg,
   Mismatch,
   NO_SENDERS,
   NULL,
@@ -25,6 +26,7 @@ import {
   UREFS_MAX,
 } from "./oracle-state.js";
 
+const FAILURE = 5;
 const ALREADY_IN_SET = 11;
 const NOT_IN_SET = 12;
 
@@ -127,6 +129,38 @@ export function receiveStatus(space: Space, name: number): { codes: Codes; statu
   if (!entry || entry.deads > 0) return { codes: [INVALID_NAME], status: null };
   if (!entry.receive || entry.port === null) return { codes: [INVALID_RIGHT], status: null };
   return { codes: ok, status: statusOf(entry.port) };
+}
+
+/** A32: names and messages that hold send rights. */
+export function srights(space: Space, name: number): { codes: Codes; srights: number } {
+  const { codes } = receiveStatus(space, name);
+  if (isNull(name)) return { codes: [INVALID_NAME], srights: 0 };
+  return { codes, srights: space.entries.get(name)?.port?.srights ?? 0 };
+}
+
+/** A197: armed dead-name requests of all names of the port. */
+export function requestCount(oracle: Oracle, space: Space, name: number): { codes: Codes; count: number } {
+  const { codes } = srights(space, name);
+  const port = space.entries.get(name)?.port ?? null;
+  const entries = oracle.spaces.flatMap(({ entries: all }) => [...all.values()]);
+  return { codes, count: entries.filter((entry) => entry.port === port && entry.request !== null).length };
+}
+
+/** A197: an object is behind send and receive rights; none of those that the simulator has is the kernel's. */
+export function kobject(space: Space, name: number): Codes {
+  const entry = isNull(name) ? undefined : space.entries.get(name);
+  if (!entry) return [INVALID_NAME];
+  return entry.receive || entry.sends > 0 ? ok : [INVALID_RIGHT];
+}
+
+/** A196: `kmsg` is the message that is to be seen, with its number. */
+export function peek(space: Space, name: number, seqno: number): { codes: Codes; kmsg: Kmsg | null; seqno: number } {
+  if (isNull(name)) return { codes: [INVALID_RIGHT], kmsg: null, seqno };
+  const { port, codes } = receiveOf(space, name);
+  if (port === null) return { codes, kmsg: null, seqno };
+  const index = seqno === 0 ? 0 : (seqno - port.seqno) >>> 0;
+  const kmsg = port.queue[index] ?? null;
+  return { codes: kmsg === null ? [FAILURE] : ok, kmsg, seqno: (port.seqno + index) >>> 0 };
 }
 
 /** A87, A93. */

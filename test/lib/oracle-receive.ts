@@ -265,8 +265,11 @@ function match(oracle: Oracle, port: Port, waiters: readonly Waiter[]): { waiter
     if (seen.code !== SUCCESS || trailerSize(waiter.option) < 12) return true;
     return word(seen.bytes, word(seen.bytes, 4) + 8) === port.seqno;
   };
+  // Who was told of a message and left it there was told before another took it.
+  const leaves = ({ id, option }: Waiter) => (option & RCV_LARGE) !== 0 && oracle.seen.get(id)?.code === RCV_TOO_LARGE;
+  const order = [...waiters.filter(leaves), ...waiters.filter((waiter) => !leaves(waiter))];
   for (const inTurn of [true, false]) {
-    for (const waiter of waiters) {
+    for (const waiter of order) {
       const seen = oracle.seen.get(waiter.id);
       if (!seen || (inTurn && !hasTurn(waiter, seen))) continue;
       const kmsg = pick(port, waiter, seen);

@@ -33,10 +33,7 @@ export const contract = [
 export const notBuilt = {
   mach_msg2: `${NEVER}an entry for 64-bit registers; mach_msg_overwrite does the same`,
   mach_msg_server_importance: `${NEVER}there is no importance; mach_msg_server does the same`,
-  mach_port_set_qlimit: `${NEVER}GNU's; mach_port_set_attributes does the same`,
-  mach_port_get_receive_status: `${NEVER}GNU's; mach_port_get_attributes does the same`,
   task_set_port_space: `${NEVER}a hint on the size of a table, without effect`,
-  mach_port_kernel_object: `${NEVER}it tells kernel addresses; obsolete in XNU`,
   mach_port_special_reply_port_reset_link: `${NEVER}there are no turnstiles`,
   mach_port_is_connection_for_service: `${NEVER}a query of launchd's labels`,
   mach_port_get_service_port_info: `${NEVER}a query of launchd's labels`,
@@ -47,10 +44,7 @@ export const notBuilt = {
   mach_port_set_syscall_right: `${NEVER}a stub of long ago`,
   ...Object.fromEntries(
     [
-      ...["mach_port_rename", "mach_port_allocate_qos", "mach_port_allocate_full", "mach_port_peek"],
-      ...["mach_port_extract_right", "mach_port_assert_attributes", "mach_port_get_srights", "mach_port_space_info"],
-      ...["mach_port_space_basic_info", "mach_port_dnrequest_info", "mach_port_kobject"],
-      ...["mach_port_kobject_description", "mach_port_construct", "mach_port_destruct", "mach_port_guard"],
+      ...["mach_port_assert_attributes", "mach_port_construct", "mach_port_destruct", "mach_port_guard"],
       ...["mach_port_guard_with_flags", "mach_port_unguard", "mach_port_swap_guard"],
       ...["thread_get_special_reply_port", "mach_thread_self", "mach_host_self", "thread_get_special_port"],
       ...["thread_set_special_port", "host_get_special_port", "host_set_special_port", "mach_ports_register"],

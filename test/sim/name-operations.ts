@@ -1,5 +1,6 @@
 // Random calls on names: each on the kernel, then on the oracle.
 
+import { peek as look } from "../lib/calls.js";
 import * as names from "../lib/oracle-names.js";
 import * as ports from "../lib/oracle-ports.js";
 import { fits } from "../lib/oracle-rights.js";
@@ -65,6 +66,36 @@ export const insertRight: Operation = (world, random, actor) => {
   compare(world, `insert_right(${hex(name)}, ${hex(poly)}, ${disposition})`, code, () =>
     names.insertRight(world.oracle, actor.space, name, poly, disposition),
   );
+  if (code === 0) remember(actor, name);
+};
+
+export const extractRight: Operation = (world, random, actor) => {
+  const name = pickName(random, actor, isPort);
+  const disposition = pickDisposition(random, actor, name);
+  const type = new Uint32Array(1);
+  const code = actor.traps.mach_port_extract_right(actor.self, name, disposition, out, type);
+  const chosen = out[0] ?? 0;
+  let wanted = { name: 0, type: 0 };
+  compare(world, `extract_right(${hex(name)}, ${disposition}) = ${hex(chosen)}`, code, () => {
+    const taken = names.extractRight(world.oracle, actor.space, { name, disposition, chosen });
+    wanted = taken;
+    return taken.codes;
+  });
+  if (code !== 0) return;
+  expectSame("the name extracted", chosen, wanted.name);
+  expectSame("its type", type[0], wanted.type);
+  remember(actor, chosen);
+};
+
+export const rename: Operation = (world, random, actor) => {
+  const name = random.chance(90) ? pickName(random, actor) : random.pick([0, DEAD]);
+  const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
+  const to = random.pick([free, free, free, free, name, pickName(random, actor), 0, DEAD, 0x100, 3]);
+  // The task's own port is what the calls go to. Who waits on a set asks for it again by the name that it had (CAVEATS).
+  const waits = (actor.space.entries.get(name)?.set?.receivers.length ?? 0) > 0;
+  if (name === actor.self || waits) return allocate(world, random, actor);
+  const code = actor.traps.mach_port_rename(actor.self, name, to);
+  compare(world, `rename(${hex(name)}, ${hex(to)})`, code, () => names.rename(actor.space, name, to));
   if (code === 0) remember(actor, name);
 };
 
@@ -192,6 +223,47 @@ export const getStatus: Operation = (world, random, actor) => {
   compare(world, `receive_status(${hex(name)})`, code, () => codes);
   if (status === null) return;
   for (const [index, [field, value]] of Object.entries(status).entries()) expectSame(field, out[index], value);
+};
+
+export const getSrights: Operation = (world, random, actor) => {
+  const name = pickName(random, actor, isReceive, 90);
+  const code = actor.traps.mach_port_get_srights(actor.self, name, out);
+  const count = out[0];
+  const wanted = ports.srights(actor.space, name);
+  compare(world, `get_srights(${hex(name)}) = ${count}`, code, () => wanted.codes);
+  if (code === 0) expectSame("send rights", count, wanted.srights);
+};
+
+export const getInfo: Operation = (world, random, actor) => {
+  const { traps, self, space } = actor;
+  const [first, second] = [new Uint32Array(1), new Uint32Array(1)];
+  if (random.chance(50)) {
+    const name = pickName(random, actor);
+    const code = traps.mach_port_kobject(self, name, first, second);
+    return compare(world, `kobject(${hex(name)})`, code, () => ports.kobject(space, name));
+  }
+  const name = pickName(random, actor, isReceive, 90);
+  const code = traps.mach_port_dnrequest_info(self, name, first, second);
+  const wanted = ports.requestCount(world.oracle, space, name);
+  compare(world, `dnrequest_info(${hex(name)}) = ${second[0]}`, code, () => wanted.codes);
+  if (code === 0) expectSame("requests", second[0], wanted.count);
+};
+
+export const peek: Operation = (world, random, actor) => {
+  const hasMessage = (entry: Entry) => entry.receive && (entry.port?.queue.length ?? 0) > 0;
+  const name = pickName(random, actor, random.chance(70) ? hasMessage : isReceive, 90);
+  const port = actor.space.entries.get(name)?.port ?? null;
+  const asked = random.pick([0, 0, port?.seqno ?? 0, (port?.seqno ?? 0) + random.below(4)]) >>> 0;
+  const got = look(actor, name, asked);
+  const wanted = ports.peek(actor.space, name, asked);
+  compare(world, `peek(${hex(name)}, ${asked}) = ${got.id}`, got.code, () => wanted.codes);
+  if (got.code !== 0 || wanted.kmsg === null) return;
+  expectSame("number", got.seqno, wanted.seqno);
+  // The order of what one operation queued is not laid down.
+  if (port?.queue.some((kmsg) => kmsg !== wanted.kmsg && kmsg.batch === wanted.kmsg?.batch)) return;
+  if (wanted.kmsg.loose) return;
+  expectSame("bytes", got.size, wanted.kmsg.size);
+  expectSame("identifier", got.id, wanted.kmsg.id >>> 0);
 };
 
 export const member: Operation = (world, random, actor) => {

@@ -64,10 +64,9 @@ export class Names {
     this.#stood.set(label, stood.add(raw));
   }
 
-  /** What `old` denotes is called `label` from now on, here alone: the kernel's own name stays. */
-  relabel(old: Label, label: Label): void {
-    this.#set(label, this.raw(old));
-    this.#raw.delete(old);
+  /** The label denotes nothing any more: what it stood for has another name. */
+  forget(label: Label): void {
+    this.#raw.delete(label);
   }
 
   /** Takes an operation's change. */

@@ -1,7 +1,8 @@
 // One recorded operation done by our kernel. The calls act on one's own task alone, so what a task did to the other is done by that one
-// itself, with the rights handed over first (task_insert_right); what has no call is followed by other means, and counted as not built.
+// itself, with the rights handed over first (task_insert_right).
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
+import { extractRight, rename } from "../lib/calls.js";
 import { give, type Space } from "../lib/space.js";
 import { type Answer, receive, send } from "./messages.js";
 import type { Names } from "./names.js";
@@ -11,9 +12,6 @@ export interface Tasks {
   readonly A: Space;
   readonly B: Space;
 }
-
-/** Calls that our kernel does not have: the state is followed by other means, and compared. */
-export const NOT_BUILT: ReadonlySet<string> = new Set(["mach_port_extract_right", "mach_port_rename"]);
 
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE } = codes;
 
@@ -90,7 +88,7 @@ export class Performer {
       case "mach_port_extract_right":
         return this.#extractRight(operation, space);
       case "mach_port_rename":
-        return this.#rename(operation);
+        return this.#rename(operation, space);
       case "task_terminate":
         this.ended = true;
         space.task[Symbol.dispose]();
@@ -146,13 +144,18 @@ export class Performer {
   /** The right is handed over as if it had been sent (A69). */
   #extractRight({ by, args }: Operation, space: Space): Answer {
     const disposition = args.disp ?? 0;
+    if (space === this.tasks[by]) {
+      const { code: kr, name: poly, type } = extractRight(space, this.names.raw(args.name ?? "null"), disposition);
+      return { kr, out: kr === 0 ? { poly, disp: type } : {} };
+    }
     const { code, name } = carry(space, this.names.raw(args.name ?? "null"), disposition, this.tasks[by]);
     return { kr: code, out: code === 0 ? { poly: name, disp: received(disposition) } : {} };
   }
 
-  /** The label moves to the new name, the kernel's name stays. */
-  #rename({ args }: Operation): Answer {
-    this.names.relabel(args.old ?? "null", args.new ?? "null");
-    return { kr: 0, out: {} };
+  #rename({ args }: Operation, space: Space): Answer {
+    const [from, to] = [args.old ?? "null", args.new ?? "null"];
+    const kr = rename(space, this.names.raw(from), this.names.choose(to));
+    if (kr === 0) this.names.forget(from);
+    return { kr, out: {} };
   }
 }

@@ -3,7 +3,7 @@
 import { codeName, MACH_PORT_DEAD, MACH_PORT_NULL } from "../../host-ts/abi/codes.gen.ts";
 import type { Answer } from "./messages.js";
 import { Names } from "./names.js";
-import { NOT_BUILT, Performer, type Tasks } from "./operations.js";
+import { Performer, type Tasks } from "./operations.js";
 import { type Actor, actorOf, type Item, isLabel, type Operation, type Sequence } from "./recorded.js";
 import { type Rule, rulesFor } from "./rules.js";
 import type { Tally } from "./tally.js";
@@ -89,7 +89,6 @@ export class Replay {
       if (operation.diff) throw new Error("an operation that changed something cannot be left out");
       return;
     }
-    if (NOT_BUILT.has(operation.op) && operation.kr !== 0) return;
     const inSet = rules.some(({ mask }) => mask === "member");
     const member = operation.out.msg?.local ?? operation.out.header?.local;
     const done = inSet && member ? { ...operation, args: { ...operation.args, name: member } } : operation;
@@ -109,8 +108,7 @@ export class Replay {
 
   #count(operation: Operation, rules: readonly Rule[]): void {
     const masks = rules.filter(({ mask }) => mask !== "ends").map(({ reason }) => reason);
-    if (NOT_BUILT.has(operation.op)) this.#tally.notBuilt(operation.op);
-    else if (masks.length > 0) this.#tally.masked(operation.op, masks.join(" and "));
+    if (masks.length > 0) this.#tally.masked(operation.op, masks.join(" and "));
     else this.#tally.compared(operation.op, operation.args.task !== undefined && operation.args.task !== operation.by);
   }
 

@@ -15,11 +15,6 @@ export class Tally {
     this.#count(op, `masked: ${reason}`);
   }
 
-  /** The kernel has no such call; the state was followed and compared. */
-  notBuilt(op: string): void {
-    this.#count(op, "not built");
-  }
-
   /** Differs, as is known; both name spaces were equal. */
   known(op: string, reason: string): void {
     this.#count(op, `known: ${reason}`);

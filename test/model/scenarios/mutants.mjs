@@ -4,6 +4,7 @@
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { cancel, detach, drain, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
+import { calls } from "./calls.mjs";
 import { kicks } from "./kicks.mjs";
 import { pair } from "./queue.mjs";
 import { recovery } from "./recovery.mjs";
@@ -11,6 +12,7 @@ import { words } from "./words.mjs";
 
 export const scenarios = {
   ...alone,
+  ...calls,
   ...kicks,
   ...recovery,
   ...words,
