@@ -40,7 +40,7 @@ async function answers() {
   rmSync(join(root, FOLDER), { recursive: true, force: true });
   const suites = ["test/spec"];
   const env = { ...process.env, MATRIX: join(root, FOLDER) };
-  const run = await node(["node_modules/vitest/vitest.mjs", "run", ...suites], { env });
+  const run = await node(["node_modules/vitest/vitest.mjs", "run", "--reporter=dot", ...suites], { env });
   if (run.code !== 0) fail(`${run.text}\nthe suites fail`);
   const answered = new Map();
   for (const file of readdirSync(join(root, FOLDER))) {
