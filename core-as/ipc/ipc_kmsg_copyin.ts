@@ -231,7 +231,7 @@ export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
 /**
  * Puts the receive rights that a kmsg carries in transit to its destination.
  *
- * Conditions: copied in, nothing in the journal, only the space locked. Commits.
+ * Conditions: copied in, nothing in the journal, only the space locked.
  * Returns:    false: one of them would lie in its own queue (A169, A170); the message must be destroyed.
  * Races:      two sends that would close a circle together: the second to hold ip_transit sees the first one's destinations.
  */

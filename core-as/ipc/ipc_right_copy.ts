@@ -133,8 +133,8 @@ function ipc_right_copyin_dead(space: IpcSpace, name: u32, entry: IpcEntry, disp
 /**
  * Moves a right from a slot into the space.
  *
- * Conditions: space locked and active. Commits, with what was noted before, or aborts. `at_name`: a reserved name for a right that is not held
- *             yet, or 0: the kernel chooses.
+ * Conditions: space locked and active. Commits, with what was noted before, or aborts. `at_name`: a
+ *             reserved name for a right that is not held yet, or 0: the kernel chooses.
  * Consumes:   the slot's right, unless it fails.
  * Returns:    the name; MACH_PORT_DEAD for a right that died, MACH_PORT_NULL for an empty slot; 0 for a full slot means that table
  *             or memory is full: the slot keeps its right.

@@ -47,5 +47,5 @@ export const LOCK_SPIN_MAX: u32 = isDefined(KERN_MODEL) ? 1 : 400;
 export const LOCK_NAP_NS: i64 = 50000;
 /** Nanoseconds that a waiter sleeps at the most before it looks at its stop word. */
 export const SLEEP_SLICE_NS: i64 = 100000000;
-/** Spin steps between two looks at the stop word. */
+/** Turns of a receiver's spin between two looks at the list, which others fill more rarely than the inbox. */
 export const SPIN_CHUNK: u32 = 64;

@@ -119,7 +119,7 @@ export function owner_hold(kmsg: usize): void {
   hint_store(kmsg, OWNER_HELD | my_pid());
 }
 
-/** Takes a kmsg that this agent's JavaScript held into the hand. */
+/** Takes a kmsg into the hand. Conditions: this agent's JavaScript holds it, or it is in the hand already. */
 export function owner_take(kmsg: usize): void {
   hint_store(kmsg, my_pid());
 }

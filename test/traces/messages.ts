@@ -7,7 +7,7 @@ import type { Space } from "../lib/space.js";
 import type { Names } from "./names.js";
 import type { Arguments, Item, RecordedMessage } from "./recorded.js";
 
-/** As much as any recorded message takes. */
+/** Bytes of the receive buffer: the largest recorded body has 2000 bytes inline, and descriptors; one too large would differ. */
 const BIG = 4096;
 const TRAILER = 12;
 
