@@ -161,6 +161,13 @@ export class Draft {
     this.#release();
   }
 
+  /** After a send that failed with `code`, and nobody is to be told: the rights that were to move are released too. */
+  lost(code: number): void {
+    const moved = this.passengers?.map((passenger) => passenger.moved) ?? [];
+    this.failed(code);
+    for (const right of moved) right?.[Symbol.dispose]();
+  }
+
   /** A right in the body was not there: those before it are gone, those after it are not. */
   #bodyRefused(): void {
     const { core, handle, self, processor } = this.space;

@@ -1,10 +1,12 @@
 // Notifications as events: listeners on rights, each a Disposable that ends it. None keeps the event loop alive. A listener runs
-// in a microtask of its own, so that what it throws is nobody else's.
+// in a turn of the event loop of its own: what it throws is nobody else's, and messages that came before the notification, which
+// promises carry to their reader, are there before it.
 
 import { MACH_NOTIFY_NO_SENDERS } from "./abi/codes.gen.js";
 import { deadName, NotificationRequest, portDestroyed } from "./notification.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { Space } from "./space.js";
+import { turn } from "#platform";
 
 /**
  * Nobody can send to the port any more.
@@ -27,12 +29,15 @@ export interface PortDestroyedEvent {
 
 class Subscription<E> implements Disposable {
   readonly #listener: (event: E) => void;
+  readonly #unheard: (event: E) => void;
   #request: NotificationRequest | null = null;
   #ended = false;
 
-  constructor(listener: (event: E) => void) {
+  /** @param unheard gets an event that comes after the end */
+  constructor(listener: (event: E) => void, unheard: (event: E) => void = () => {}) {
     if (typeof listener !== "function") throw new TypeError("listener: expected a function");
     this.#listener = listener;
+    this.#unheard = unheard;
   }
 
   get ended(): boolean {
@@ -45,9 +50,7 @@ class Subscription<E> implements Disposable {
   }
 
   tell(event: E): void {
-    queueMicrotask(() => {
-      if (!this.#ended) this.#listener(event);
-    });
+    turn(() => (this.#ended ? this.#unheard : this.#listener)(event));
   }
 
   [Symbol.dispose](): void {
@@ -109,12 +112,10 @@ export function onNoSenders(
 
 /** See `ReceiveRight.onPortDestroyed`. */
 export function onPortDestroyed(space: Space, name: number, listener: (event: PortDestroyedEvent) => void): Disposable {
-  const subscription = new Subscription(listener);
+  const subscription = new Subscription(listener, ({ right }) => right[Symbol.dispose]());
   const told = (right: ReceiveRight | null): void => {
     subscription.armed(null);
-    if (right === null) return;
-    if (subscription.ended) right[Symbol.dispose]();
-    else subscription.tell({ right });
+    if (right !== null) subscription.tell({ right });
   };
   subscription.armed(portDestroyed(space, name, told));
   return subscription;

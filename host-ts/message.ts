@@ -4,6 +4,7 @@
 import {
   KERN_INVALID_NAME,
   MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_SEND_INVALID_DEST,
   MACH_SEND_INVALID_REPLY,
   MACH_SEND_MSG,
   MACH_SEND_TIMEOUT,
@@ -127,7 +128,8 @@ export class Message implements Disposable {
   }
 
   /**
-   * Answers through the reply right, never waiting; the right is used up.
+   * Answers through the reply right, never waiting; the right is used up. An answer to somebody who is dead by now is destroyed
+   * with the rights in it, as by `mach_msg_server`: it would be, had it been queued a moment before.
    *
    * @throws MachMsgError MACH_SEND_INVALID_REPLY: no answer is wanted. KernError KERN_INVALID_NAME: it
    *   was given already.
@@ -156,6 +158,10 @@ export class Message implements Disposable {
       0,
     );
     if (kr === 0) return;
+    if (kr === MACH_SEND_INVALID_DEST) {
+      draft.lost(kr);
+      return;
+    }
     draft.failed(kr);
     if (taken === undefined) {
       this.#reply = undefined; // still the message's, under the name that it has now

@@ -13,6 +13,7 @@ import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { ReplyTaker } from "./reply-pool.js";
 import type { Space } from "./space.js";
+import { turn } from "#platform";
 
 /** The latest request of each kind for each name: an earlier one is not there any more to be disarmed. */
 const latest: WeakMap<Space, Map<number, NotificationRequest>> = new WeakMap();
@@ -186,8 +187,10 @@ export function noSenders(
       { sync: since, hold: true },
       (id, _kmsg, at) => {
         signal?.removeEventListener("abort", aborted);
-        if (id === MACH_NOTIFY_NO_SENDERS) resolve({ makeSendCount: space.views.words[at + 8] as number });
-        else reject(errorOf("noSenders", KERN_ABORTED, "the port was destroyed, or asked again"));
+        if (id === MACH_NOTIFY_NO_SENDERS) {
+          const makeSendCount = space.views.words[at + 8] as number;
+          turn(() => resolve({ makeSendCount })); // after the messages that came before it
+        } else reject(errorOf("noSenders", KERN_ABORTED, "the port was destroyed, or asked again"));
       },
       (error) => {
         signal?.removeEventListener("abort", aborted);

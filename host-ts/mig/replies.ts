@@ -58,10 +58,8 @@ export class Replies {
   }
 
   #destroy(draft: Draft, kr: number): void {
-    const moved = draft.passengers?.map((passenger) => passenger.moved) ?? [];
     const reply = (this.#space.views.i32[draft.at + 2] as number) >>> 0;
-    draft.failed(kr);
+    draft.lost(kr);
     if (kr !== MACH_SEND_INVALID_RIGHT && isPort(reply)) this.#space.deallocate(reply);
-    for (const right of moved) right?.[Symbol.dispose]();
   }
 }

@@ -100,6 +100,40 @@ test("onNoSenders tells at once where nobody is left, and of rights that came an
   expect(() => port.onNoSenders(() => {}, { since: -1 })).toThrow(TypeError);
 });
 
+test("onNoSenders and noSenders tell after every message that came before", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort();
+  const set = kernel.task.allocatePortSet([port]);
+  const heard: string[] = [];
+  const reading = (async () => {
+    for await (const message of set) {
+      heard.push("message");
+      message[Symbol.dispose]();
+    }
+  })();
+  const told = async (ask: (since: number) => void): Promise<void> => {
+    const right = port.makeSend();
+    ask(port.status().makeSendCount);
+    const expected: string[] = [];
+    for (let sent = 1; sent <= 20; sent++) {
+      await new Promise((resolve) => setTimeout(resolve, 1)); // the reader waits; to look eagerly never pays, and it stops that
+      right.sendSync({ id: 1 });
+      expected.push("message");
+      if (sent < 20) await until(() => heard.length === sent);
+    }
+    right[Symbol.dispose](); // the last message holds a right until it is received
+    expected.push("nobody");
+    await until(() => heard.length === expected.length);
+    expect(heard.splice(0)).toEqual(expected);
+  };
+  for (let round = 0; round < 3; round++) {
+    await told((since) => port.onNoSenders(() => heard.push("nobody"), { since }));
+    await told((since) => void port.noSenders({ since }).then(() => heard.push("nobody")));
+  }
+  set[Symbol.dispose]();
+  await reading;
+});
+
 test("onNoSenders ends when it is asked again, and with the receive right", async () => {
   await using kernel = await Kernel.boot();
   const port = kernel.task.allocatePort();

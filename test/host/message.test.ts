@@ -79,6 +79,31 @@ test("a message answers its sender once", async () => {
   expect(live(kernel)).toEqual(before);
 });
 
+test("an answer to somebody who is dead is destroyed with its rights, and is no error", async () => {
+  await using kernel = await Kernel.boot();
+  warmUp(kernel);
+  const before = live(kernel);
+  const service = kernel.task.allocatePort();
+  const right = service.makeSend();
+  for (const taken of [false, true]) {
+    const back = kernel.task.allocatePort();
+    right.sendSync({ id: 5, reply: back.makeSendOnce() });
+    const request = service.receiveSync({ timeout: 1000 });
+    if (taken) expect(request.reply).not.toBeNull();
+    back[Symbol.dispose]();
+    const given = kernel.task.allocatePort();
+    const copied = given.makeSend();
+    request.respond({ rights: [copied, move(given)] });
+    expect(given.disposed).toBe(true);
+    expect(thrown(() => request.respond({})).code).toBe("KERN_INVALID_NAME");
+    expect(() => copied.copy()).toThrow(); // its port was the moved one, which is gone
+    request[Symbol.dispose]();
+    copied[Symbol.dispose]();
+  }
+  for (const owned of [right, service]) owned[Symbol.dispose]();
+  expect(live(kernel)).toEqual(before);
+});
+
 test("a request that is disposed unanswered tells the caller", async () => {
   await using kernel = await Kernel.boot();
   const service = kernel.task.allocatePort();
