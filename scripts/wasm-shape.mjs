@@ -1,6 +1,6 @@
 // Enforces what the kernel's binary may contain. Data segments and mutable globals are per instance: a second thread
 // would overwrite the first or see a kernel of its own. A start function would run once per thread. Prints the sizes and
-// holds them below the promised limits.
+// holds them below the limits.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { gzipSync } from "node:zlib";
 import { fail, root } from "./lib/run.mjs";
 
 const KIB = 1024;
-const RAW_MAX = 48 * KIB;
-const GZIP_MAX = 16 * KIB;
+const RAW_MAX = 64 * KIB; // ADR 12
+const GZIP_MAX = 20 * KIB;
 const IMPORTS = new Set(["env.memory", "env.processor", "env.now"]);
 const SECTION = { global: 6, start: 8, data: 11, dataCount: 12 };
 
