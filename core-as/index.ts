@@ -32,6 +32,7 @@ export {
   mach_port_type,
   mach_port_rename,
 } from "./trap/mach_port";
+export { mach_port_array_allocate, mach_port_array_look, mach_port_array_deallocate } from "./trap/mach_port_array";
 export {
   mach_port_insert_right,
   mach_port_extract_right,
