@@ -127,6 +127,8 @@ export class Entry {
 export class Space {
   readonly entries = new Map<number, Entry>();
   readonly serial: number;
+  /** Send rights that the task has without a name: its bootstrap port, then its registered ports. */
+  readonly kept: Right[] = [NOTHING, NOTHING, NOTHING, NOTHING];
   alive = true;
 
   constructor(serial: number) {
@@ -400,6 +402,7 @@ export class Oracle {
     this.cascade++;
     space.alive = false;
     for (const entry of [...space.entries.values()]) this.destroyEntry(space, entry);
+    for (const right of space.kept) this.release(right);
     this.spaces.splice(this.spaces.indexOf(space), 1);
     this.cascade--;
   }

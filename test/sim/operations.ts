@@ -26,6 +26,7 @@ import {
   setAttribute,
 } from "./name-operations.js";
 import { Random } from "./random.js";
+import { registeredPorts, specialPort } from "./task-operations.js";
 import type { Actor, World } from "./world.js";
 
 const ENTRIES_MAX = 60;
@@ -70,6 +71,8 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [5, sendAndReceive],
   [2, cancelWait],
   [4, array],
+  [3, specialPort],
+  [4, registeredPorts],
   [1, restart],
 ];
 
@@ -88,7 +91,7 @@ const THROUGH: ReadonlySet<Operation> = new Set([
     getSrights,
     peek,
   ],
-  ...[getInfo, getType, request, setAttribute, getStatus, member],
+  ...[getInfo, getType, request, setAttribute, getStatus, member, specialPort, registeredPorts],
 ]);
 
 /** Runs the operation that this number stands for. */
