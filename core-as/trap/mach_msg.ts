@@ -15,6 +15,7 @@ import { my_pid } from "../kern/processor";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../kern/param";
 import { OWNER_HELD, owner_hold, owner_take } from "../kern/zone";
 import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
+import { IKOT_NONE } from "../abi/port";
 import {
   MACH_MSG_PORTS_MAX,
   MACH_MSG_SIZE_MAX,
@@ -54,6 +55,7 @@ import {
 import { ikm_working, ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { ipc_arrays_give } from "../ipc/ipc_kmsg_ports";
 import { imq_push, imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "../ipc/ipc_mqueue";
+import { ipc_kobject_kind, ipc_kobject_server } from "../ipc/ipc_kobject";
 import { port_at } from "../ipc/ipc_port";
 import { IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
 import { ipc_mqueue_send_wait, POLL, SLEEP, WAIT_ASYNC } from "../ipc/ipc_wait";
@@ -178,7 +180,10 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
     imq_recheck(port);
     return MACH_MSG_SUCCESS;
   }
-  if (outcome == PUSH_CLOSED) return destroy(task, kmsg);
+  if (outcome == PUSH_CLOSED) {
+    if (ipc_kobject_kind(port) != IKOT_NONE) ipc_kobject_server(kmsg);
+    return destroy(task, kmsg);
+  }
   ipc_kmsg_count_destination(kmsg);
   is_unlock(task);
   let failure = MACH_SEND_NO_BUFFER;

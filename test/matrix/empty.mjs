@@ -22,7 +22,6 @@ export const emptyAssertions = {
     ...later("send-possible notifications", 151, 152, 153),
     ...later("construct, destruct and guards", 186, 187, 188, 189, 190, 191, 192, 193),
     ...later("the thread's special reply port", 210),
-    ...later("kernel objects that answer messages", 211),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
   ]),
 };
