@@ -126,7 +126,9 @@ export class Performer {
   #request({ by, args }: Operation, space: Space): Answer {
     const name = this.names.raw(args.name ?? "null");
     const caller = this.tasks[by];
-    const { msgid = 0, sync = 0, disp: disposition = 0 } = args;
+    const { sync = 0, disp: disposition = 0 } = args;
+    // Send-possible is XNU's alone: GNU Mach knows 66 as little as 67.
+    const msgid = args.msgid === codes.MACH_NOTIFY_SEND_POSSIBLE ? 67 : (args.msgid ?? 0);
     const notify = this.names.raw(args.notify ?? "null");
     if (space === caller) {
       const { code: kr, previous } = space.request(name, msgid, notify, { sync, disposition });
