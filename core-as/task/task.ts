@@ -62,9 +62,9 @@ export const TASK_TAIL: usize = IS_BYTES;
 if (offsetof<TaskTail>("t_serial") != 0) ERROR("is_serial is wrong");
 if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_serial") != CHARGE_SERIAL)
   ERROR("CHARGE_SERIAL is wrong");
-if (T_REGISTERED + TASK_PORT_REGISTER_MAX * 4 > 128) ERROR("a task must fit its element");
 if (offsetof<TaskTail>("t_quota_kmsg_bytes") - offsetof<TaskTail>("t_serial") != IS_QUOTA) ERROR("IS_QUOTA is wrong");
 if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_quota_kmsg_bytes") != 4) ERROR("IS_QUOTA is wrong");
+if (T_REGISTERED + TASK_PORT_REGISTER_MAX * 4 > 128) ERROR("a task must fit its element");
 if (IS_BYTES != 128) ERROR("the task's own words start at 128");
 
 /** The words of a task behind its space. */

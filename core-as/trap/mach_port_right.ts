@@ -9,7 +9,6 @@ import {
   KERN_INVALID_RIGHT,
   KERN_INVALID_TASK,
   KERN_INVALID_VALUE,
-  KERN_NOT_SUPPORTED,
   KERN_RESOURCE_SHORTAGE,
   KERN_RIGHT_EXISTS,
   KERN_SUCCESS,
@@ -20,6 +19,7 @@ import {
   MACH_MSG_TYPE_MOVE_SEND_ONCE,
   MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
+  MSGH_ID,
 } from "../abi/message";
 import {
   MACH_NOTIFY_DEAD_NAME,
@@ -31,11 +31,13 @@ import {
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_PORT_SET,
   MACH_PORT_TYPE_RECEIVE,
+  MACH_PORT_TYPE_SEND_ONCE,
   MACH_PORT_UREFS_MAX,
   MACH_PORT_VALID,
 } from "../abi/port";
 import { ie_bits_with, ie_type, ie_urefs, IpcEntry } from "../ipc/ipc_entry";
 import { ipc_hash_reserve } from "../ipc/ipc_hash";
+import { imq_full } from "../ipc/ipc_inbox";
 import { ipc_kmsg_free, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import {
@@ -44,9 +46,13 @@ import {
   ipc_notify_post,
   ipc_request_alloc,
   ipc_request_link,
+  ipc_request_of,
   ipc_request_unlink,
+  ipc_request_want,
   IpcRequest,
-  request_at,
+  RQ_ARMED,
+  RQ_DEATH,
+  RQ_POSSIBLE,
 } from "../ipc/ipc_notify";
 import { ip_active, IP_DEAD, ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import { reap_push } from "../ipc/ipc_reap";
@@ -217,10 +223,9 @@ export function mach_port_request_notification(
 }
 
 function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32): u32 {
-  const known = id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS || id == MACH_NOTIFY_DEAD_NAME;
-  if (id == MACH_NOTIFY_SEND_POSSIBLE) return KERN_NOT_SUPPORTED;
-  if (!known) return KERN_INVALID_VALUE;
-  if (id == MACH_NOTIFY_DEAD_NAME) return request_check_name(space, name, sync, notify);
+  if (id == MACH_NOTIFY_DEAD_NAME || id == MACH_NOTIFY_SEND_POSSIBLE)
+    return request_check_name(space, name, id, sync, notify);
+  if (id != MACH_NOTIFY_PORT_DESTROYED && id != MACH_NOTIFY_NO_SENDERS) return KERN_INVALID_VALUE;
   if (id == MACH_NOTIFY_PORT_DESTROYED && sync != 0) return KERN_INVALID_VALUE;
   if (!MACH_PORT_VALID(name)) return KERN_INVALID_RIGHT;
   const entry = ipc_right_lookup(space, name);
@@ -237,14 +242,16 @@ function request_check_notify(space: IpcSpace, notify: u32, disposition: u32): u
   return ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS ? KERN_INVALID_RIGHT : KERN_SUCCESS;
 }
 
-function request_check_name(space: IpcSpace, name: u32, sync: u32, notify: u32): u32 {
+function request_check_name(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u32): u32 {
   if (!MACH_PORT_VALID(name)) return KERN_INVALID_ARGUMENT;
   const entry = ipc_right_lookup(space, name);
   if (!entry) return KERN_INVALID_NAME;
   const type = ie_type(entry.ie_bits);
   if (type == MACH_PORT_TYPE_PORT_SET) return KERN_INVALID_RIGHT;
-  if (type == MACH_PORT_TYPE_DEAD_NAME && (sync == 0 || notify == MACH_PORT_NULL)) return KERN_INVALID_ARGUMENT;
-  return KERN_SUCCESS;
+  if (type != MACH_PORT_TYPE_DEAD_NAME) return KERN_SUCCESS;
+  // A149, A153: who asks for room hears of the death whatever `sync` says.
+  const told = notify != MACH_PORT_NULL && (sync != 0 || id == MACH_NOTIFY_SEND_POSSIBLE);
+  return told ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
 /** The carrier holds the new right, and after the exchange the one before. Conditions: space locked, nothing in the journal. Commits. */
@@ -261,8 +268,10 @@ function request_arm(
   const code = notify == IP_DEAD ? KERN_INVALID_CAPABILITY : request_check(space, name, id, sync, notify);
   const entry = ipc_right_lookup(space, name);
   if (code == KERN_SUCCESS && entry) {
-    if (id == MACH_NOTIFY_DEAD_NAME) arm_dead_name(space, entry, name, kmsg, changetype<usize>(request), message);
-    else arm_port(port_at(entry.ie_object), id, sync, kmsg);
+    if (id == MACH_NOTIFY_PORT_DESTROYED || id == MACH_NOTIFY_NO_SENDERS)
+      arm_port(port_at(entry.ie_object), id, sync, kmsg);
+    else if (id == MACH_NOTIFY_DEAD_NAME) arm_name(space, entry, name, RQ_DEATH, kmsg, request, message);
+    else arm_name(space, entry, name, sync != 0 ? RQ_ARMED : RQ_POSSIBLE, kmsg, request, message);
   }
   return code;
 }
@@ -282,12 +291,13 @@ function arm_port(port: IpcPort, id: u32, sync: u32, kmsg: IpcKmsg): void {
   ip_unlock(port);
 }
 
-function arm_dead_name(
+function arm_name(
   space: IpcSpace,
   entry: IpcEntry,
   name: u32,
+  wants: u32,
   kmsg: IpcKmsg,
-  address: usize,
+  request: IpcRequest,
   message: IpcKmsg,
 ): void {
   const notify = kmsg.ikm_local;
@@ -303,15 +313,19 @@ function arm_dead_name(
     tell_dead_name(entry, name, kmsg, message);
     return;
   }
-  if (entry.ie_request != 0) {
-    const armed = request_at(entry.ie_request);
-    kmsg.ikm_local = armed.rq_notify;
-    if (notify != 0) journal_set(changetype<usize>(armed) + offsetof<IpcRequest>("rq_notify"), notify);
-    else cancel(port, entry);
-  } else if (notify != 0) {
-    kmsg.ikm_local = 0;
-    request_at(address).rq_notify = notify;
-    ipc_request_link(port, entry, request_at(address));
+  const armed = ipc_request_of(entry);
+  kmsg.ikm_local = armed ? armed.rq_notify : 0;
+  const possible = wants == RQ_ARMED && (ie_type(entry.ie_bits) == MACH_PORT_TYPE_SEND_ONCE || !imq_full(port));
+  if (notify == 0 || possible) {
+    if (armed) cancel(port, entry, armed);
+    if (notify != 0) tell(message, MACH_NOTIFY_SEND_POSSIBLE, name, notify); // A151: at once
+  } else if (armed) {
+    journal_set(changetype<usize>(armed) + offsetof<IpcRequest>("rq_notify"), notify);
+    ipc_request_want(port, armed, wants);
+  } else {
+    request.rq_notify = notify;
+    ipc_request_link(port, entry, request);
+    ipc_request_want(port, request, wants);
   }
   journal_commit();
   ip_unlock(port);
@@ -324,14 +338,19 @@ function tell_dead_name(entry: IpcEntry, name: u32, kmsg: IpcKmsg, message: IpcK
   kmsg.ikm_local = 0;
   const urefs = min(ie_urefs(entry.ie_bits) + 1, MACH_PORT_UREFS_MAX);
   entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_DEAD_NAME, urefs);
-  store<u32>(<usize>message.ikm_bytes, name, 32);
-  ipc_notify_post(message, notify);
+  tell(message, MACH_NOTIFY_DEAD_NAME, name, notify);
   journal_commit();
 }
 
-/** Takes an armed request away without a word; its right is in the carrier. */
-function cancel(port: IpcPort, entry: IpcEntry): void {
-  const request = request_at(entry.ie_request);
+function tell(message: IpcKmsg, id: u32, name: u32, notify: u32): void {
+  const bytes: usize = message.ikm_bytes;
+  store<u32>(bytes, id, MSGH_ID);
+  store<u32>(bytes, name, 32);
+  ipc_notify_post(message, notify);
+}
+
+/** Takes a request away without a word; its right is in the carrier. */
+function cancel(port: IpcPort, entry: IpcEntry, request: IpcRequest): void {
   ipc_request_unlink(port, request);
   entry.ie_request = 0;
   reap_push(changetype<usize>(request));

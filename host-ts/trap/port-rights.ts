@@ -53,9 +53,12 @@ export interface PortRightTraps {
    * cancels it.
    *
    * @param name the task's right to watch: the receive right for no-senders and port-destroyed, any right for dead-name
-   * @param msgid what to be told of: `MACH_NOTIFY_NO_SENDERS`, `MACH_NOTIFY_PORT_DESTROYED` or `MACH_NOTIFY_DEAD_NAME`
+   *   and send-possible, which replace each other
+   * @param msgid what to be told of: `MACH_NOTIFY_NO_SENDERS`, `MACH_NOTIFY_PORT_DESTROYED`, `MACH_NOTIFY_DEAD_NAME`, or
+   *   `MACH_NOTIFY_SEND_POSSIBLE`: of room in the port's queue, or that the port died
    * @param sync for no-senders the make-send count from which on to tell; for dead-name not 0: tell at once if it is dead
-   *   already; for port-destroyed 0
+   *   already; for send-possible 0: once a send with `MACH_SEND_NOTIFY` has found no room, not 0: as soon as there is room, be it
+   *   now; for port-destroyed 0
    * @param notify the caller's name that the send-once right comes from; 0 cancels
    * @param notifyPoly how it comes: `MACH_MSG_TYPE_MAKE_SEND_ONCE` or `MACH_MSG_TYPE_MOVE_SEND_ONCE`
    * @param previous out, one word: the send-once right of the request before, now the caller's; 0 if there was none
@@ -64,12 +67,13 @@ export interface PortRightTraps {
    * @kr KERN_INVALID_NAME `name` or `notify` denotes nothing
    * @kr KERN_INVALID_RIGHT `name` is not what the notification is about; `notify` lacks the right that `notifyPoly` needs
    * @kr KERN_INVALID_CAPABILITY `notify` is dead
-   * @kr KERN_INVALID_ARGUMENT dead-name of 0 or 0xffffffff; dead-name with `sync` 0 of a name that is dead
-   * @kr KERN_NOT_SUPPORTED `MACH_NOTIFY_SEND_POSSIBLE`
+   * @kr KERN_INVALID_ARGUMENT dead-name or send-possible of 0 or 0xffffffff; dead-name with `sync` 0 of a name that is dead;
+   *   either of a name that is dead, with `notify` 0
    * @kr KERN_RESOURCE_SHORTAGE no memory; nothing moved
    * @source XNU osfmk/ipc/mach_port.c mach_port_request_notification; A137 to A156
    * @differs A second port-destroyed request replaces the first, and a dead-name request on a dead name is told at once
-   *   where `sync` says so: the Mach of the books, whose headers promise both. XNU refuses them. Send-possible is not built.
+   *   where `sync` says so: the Mach of the books, whose headers promise both. XNU refuses them. Send-possible is told when
+   *   the queue has room; XNU tells it at the next receive from the port, be there room or not.
    */
   mach_port_request_notification(
     task: number,

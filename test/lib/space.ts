@@ -311,7 +311,7 @@ export class Space {
   }
 
   /** Starts a send that may wait for room. */
-  sendPending(message: Draft | Uint8Array): Pending {
+  sendPending(message: Draft | Uint8Array, option = 0): Pending {
     const { processor } = this.task;
     const bytes = message instanceof Uint8Array ? message : build(message);
     const pending = emptyPending();
@@ -323,7 +323,8 @@ export class Space {
       if (kmsg !== 0) this.#take(pending, kmsg);
     });
     const kmsg = this.prepare(bytes);
-    pending.code = this.core.mach_msg_send_async(this.handle, kmsg, codes.MACH_SEND_MSG, bytes.length, cookie) >>> 0;
+    const flags = codes.MACH_SEND_MSG | option;
+    pending.code = this.core.mach_msg_send_async(this.handle, kmsg, flags, bytes.length, cookie) >>> 0;
     if (pending.code === codes.MACH_SEND_IN_PROGRESS) {
       (pending as { waiter: number }).waiter = processor.out(0);
       cookies.set(pending, cookie);

@@ -108,7 +108,9 @@ export class Performer {
   }
 
   #request({ args }: Operation, space: Space): Answer {
-    const { msgid = 0, sync = 0, disp: disposition = 0 } = args;
+    const { sync = 0, disp: disposition = 0 } = args;
+    // Send-possible is XNU's alone: GNU Mach knows 66 as little as 67.
+    const msgid = args.msgid === codes.MACH_NOTIFY_SEND_POSSIBLE ? 67 : (args.msgid ?? 0);
     const [name, notify] = [this.names.raw(args.name ?? "null"), this.names.raw(args.notify ?? "null")];
     const { code: kr, previous } = space.request(name, msgid, notify, { sync, disposition });
     return { kr, out: kr === 0 ? { previous } : {} };
