@@ -58,7 +58,8 @@ export class IpcPort extends IpcObject {
   _ip_request_count: u32;
   _ip_sprequests: u32;
   _pad2: u32;
-  _pad3: u32;
+  /** Ports of the kernel's: the object. Set before anybody knows the port. */
+  ip_kobject: u32;
 
   get ip_srights(): u32 {
     return this._ip_srights;

@@ -110,7 +110,7 @@ function reap_post(kmsg: IpcKmsg): bool {
   kmsg.ikm_types &= ~IKM_POST;
   ip_lock(port);
   reap_push(changetype<usize>(kmsg));
-  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
+  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), ikm_remote_type(kmsg));
   return true;
 }
 

@@ -35,10 +35,15 @@ export class Space {
   readonly self: number;
   readonly #out = new Uint32Array(16);
 
-  constructor(task: Task) {
+  constructor(task: Task, target?: number) {
     this.task = inside(task);
     this.traps = recorded(traps(task));
-    this.self = this.traps.mach_task_self();
+    this.self = target ?? this.traps.mach_task_self();
+  }
+
+  /** Another task as this one acts on it: the calls are this one's, `port` its name for the other's port. */
+  on(port: number): Space {
+    return new Space(this.task as unknown as Task, port);
   }
 
   /** The task's handle in the core's calls. */

@@ -17,10 +17,9 @@ export const emptyAssertions = {
   ...Object.fromEntries([103, 114, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207].map((n) => [`A${n}`, MEMORY])),
   ...Object.fromEntries([
     ...later("immovable receive rights", 57),
-    ...later("arrays of ports, and guarded ports in messages", 113, 124, 125, 171),
+    ...later("guarded ports in messages", 124, 125),
     ...later("construct, destruct and guards", 186, 187, 188, 189, 190, 191, 192, 193),
     ...later("the thread's special reply port", 210),
-    ...later("kernel objects that answer messages", 211),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
   ]),
 };

@@ -57,6 +57,7 @@ const MUTATIONS: readonly Mutation[] = [
   "dead-name-without-reference",
   "move-keeps-counts",
   "queue-one-longer",
+  "array-stays",
   "room-untold",
 ];
 
