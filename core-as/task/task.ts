@@ -271,9 +271,8 @@ export function task_terminate(task: IpcSpace, serial: u32, heir_of: u32): bool 
       return true;
     }
     task_drop_ports(task);
-    tail.t_state = TASK_EMPTY;
   }
-  task_free(task);
+  task_free(task, empties);
   return meant;
 }
 
@@ -287,10 +286,11 @@ export function task_resume(): void {
   }
 }
 
-/** Frees an empty task that nobody runs; one of those who try. */
-function task_free(task: IpcSpace): void {
+/** Frees an empty task that nobody runs; one of those who try. `emptied`: this processor has just emptied it. */
+function task_free(task: IpcSpace, emptied: bool): void {
   const address = changetype<usize>(task);
   is_lock(task);
+  if (emptied) task_tail(task).t_state = TASK_EMPTY; // one store: a transaction by itself
   const free = !task_runs(task, 0) && task_tail(task).t_state == TASK_EMPTY && word_load(address) == OWNER_LIVE;
   if (free) {
     // Before the element: once that is free, another task has its address, and its frames look the same.

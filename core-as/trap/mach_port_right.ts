@@ -211,16 +211,12 @@ export function mach_port_request_notification(
       if (from) ipc_right_copyin(caller, notify, from, disposition, carrier_slot(kmsg));
     }
     code = KERN_INVALID_TASK;
-    if (target_lock(handle)) {
-      code = request_arm(space_of(handle), name, id, sync, kmsg, request, message);
-      is_unlock(space_of(handle));
-    }
-  } else {
-    is_unlock(caller);
+    if (target_lock(handle)) code = request_arm(space_of(handle), name, id, sync, kmsg, request, message);
   }
   // What was not used is still in this processor's hand; the carrier goes with the right in it, if that was refused.
   if (request && request.z_owner == my_pid()) zone_free(ZONE_REQUEST, changetype<usize>(request));
   if (message && message.z_owner == my_pid()) ipc_kmsg_free(message);
+  if (code != KERN_INVALID_TASK) is_unlock(request && message ? space_of(handle) : caller); // until here nobody else has the request
   out_set(0, 0);
   if (code != KERN_SUCCESS || kmsg.ikm_local == 0) ipc_kmsg_destroy(kmsg);
   else carry_into(caller, me().p_caller_serial, kmsg); // without room for it the one before is dropped

@@ -38,12 +38,13 @@ export function request(
   oracle: Oracle,
   space: Space,
   ask: { name: number; msgid: number; sync: number; notify: number; disposition: number; previous: number },
+  caller = space,
 ): { codes: Codes; previous: number } {
   const { name, msgid, sync } = ask;
   const refused = (...codes: number[]) => ({ codes, previous: 0 });
   if (ask.notify === DEAD) return refused(INVALID_CAPABILITY);
-  const source = space.entries.get(ask.notify);
-  const notify = source && ask.notify !== NULL ? take(oracle, space, source, ask.disposition) : null;
+  const source = caller.entries.get(ask.notify);
+  const notify = source && ask.notify !== NULL ? take(oracle, caller, source, ask.disposition) : null;
   if (notify !== null && notify.port === null) return refused(INVALID_CAPABILITY);
   const entry = space.entries.get(name);
   // Where several things are wrong any of them may be told.
@@ -85,7 +86,7 @@ export function request(
   }
   if (before === null) return { codes: ok, previous: NULL };
   if (!before.alive) return { codes: ok, previous: DEAD };
-  const fresh = oracle.claim(space, ask.previous);
+  const fresh = oracle.claim(caller, ask.previous);
   fresh.port = before;
   fresh.once = true;
   return { codes: ok, previous: ask.previous };

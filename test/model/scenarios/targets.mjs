@@ -2,10 +2,10 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import * as layout from "../../../dist/abi/layout.gen.js";
-import { answer, certain } from "../checks.mjs";
+import { answer, certain, exactly } from "../checks.mjs";
 import { owned } from "../hands.mjs";
 import { refuse } from "../violation.mjs";
-import { kernelTrap, receive, trap } from "../world.mjs";
+import { kernelTrap, receive, send, trap } from "../world.mjs";
 
 const { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE } = codes;
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND } = codes;
@@ -40,7 +40,7 @@ function ending({ third, theirs }, program, ...allowed) {
     ],
     check(end) {
       answer(end, 2, 0, ...ENDED, ...allowed);
-      answer(end, 3, 0, KERN_SUCCESS);
+      answer(end, 3, 0, ...ENDED);
     },
   };
 }
@@ -136,11 +136,28 @@ export const targets = {
     };
   },
 
+  /** A request to a task's port, whose answer goes to a send-once right. */
+  "message to a task's port+its end"(world) {
+    const hall = partners(world);
+    const { task, port } = hall;
+    const told = world.port(task);
+    const reply = { reply: told.name, replyDisposition: MACH_MSG_TYPE_MAKE_SEND_ONCE };
+    const message = world.message(task, 2, { to: port, ...reply });
+    const plan = ending(hall, [send(task, message)], codes.MACH_MSG_SUCCESS);
+    const check = (end) => {
+      plan.check(end);
+      // Whoever got into the queue of nobody gets an answer; a task that ends meanwhile may have it destroyed unread.
+      if (certain(end)) exactly(end, end.result(2) === 0 ? message.id + 100 : 0, [0, 1], told);
+    };
+    return { ...plan, check, unaccounted: true };
+  },
+
   "task made+its parent's end"(world) {
     const hall = partners(world);
     const { task, port } = hall;
     const send = world.right({ task, name: world.allocate(task) });
-    world.expect(2, "mach_ports_register", task.handle, port, 2, send, send, 0);
+    world.expect(2, "mach_ports_register", task.handle, port, 1, send, 0, 0);
+    world.warm(task, 2);
     const plan = ending(hall, [on(task, port, "task_create_child")]);
     return { ...plan, rest: endChildren };
   },
