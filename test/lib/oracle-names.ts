@@ -18,7 +18,7 @@ import {
   type Space,
   UREFS_MAX,
 } from "./oracle-state.js";
-import { arrive, fits, take } from "./oracle-rights.js";
+import { arrive, fits, stays, take } from "./oracle-rights.js";
 
 const SUCCESS = 0;
 const NO_SPACE = 3;
@@ -76,6 +76,20 @@ export function allocate(oracle: Oracle, space: Space, right: number, name: numb
     entry.port.receiver = space;
   }
   return ok;
+}
+
+/** A210: the thread that all of a simulation's tasks share has one such port; the one before is an ordinary port. */
+export function specialReplyPort(oracle: Oracle, space: Space, name: number): Codes {
+  const codes = allocate(oracle, space, R_RECEIVE, name);
+  const entry = space.entries.get(name);
+  if (!entry?.port) return codes;
+  entry.sends = 1;
+  entry.port.srights = 1;
+  entry.port.mscount = 1;
+  if (oracle.special !== null) oracle.special.isSpecial = false;
+  entry.port.isSpecial = true;
+  oracle.special = entry.port;
+  return codes;
 }
 
 /** Whether a caller may choose this name (A9, D12). */
@@ -203,6 +217,7 @@ export function insertRight(
     take(oracle, caller, source, disposition);
     return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
   }
+  if (stays(source, disposition)) return [INVALID_CAPABILITY];
   if (!fits(source, disposition)) return [INVALID_RIGHT];
   const right = take(oracle, caller, source, disposition);
   const codes = place(oracle, space, right, name);
@@ -223,6 +238,7 @@ export function extractRight(
   const source = isNull(name) ? undefined : space.entries.get(name);
   if (!source) return refused(INVALID_NAME);
   const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
+  if (stays(source, disposition)) return refused(INVALID_CAPABILITY);
   if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(INVALID_RIGHT);
   const right = take(oracle, space, source, disposition);
   return { codes: ok, name: arrive(oracle, caller, right, ask.chosen), type: right.type };

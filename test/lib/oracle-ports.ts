@@ -10,7 +10,7 @@ import {
   ok,
   type Codes,
 } from "./oracle-names.js";
-import { arrive, fits, take } from "./oracle-rights.js";
+import { arrive, fits, stays, take } from "./oracle-rights.js";
 import {
   DEAD,
   DEAD_NAME,
@@ -23,6 +23,7 @@ import {
   type Port,
   PORT_DESTROYED,
   type PortSet,
+  RECEIVE,
   SEND_POSSIBLE,
   type Space,
   UREFS_MAX,
@@ -51,6 +52,7 @@ export function request(
   const named = msgid === DEAD_NAME || msgid === SEND_POSSIBLE;
   if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && !named) wrong.push(INVALID_VALUE);
   if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
+  if (msgid === PORT_DESTROYED && entry && stays(entry, RECEIVE)) wrong.push(INVALID_RIGHT);
   const tells = ask.notify !== NULL && (sync !== 0 || msgid === SEND_POSSIBLE);
   if (isNull(name)) wrong.push(named ? INVALID_ARGUMENT : INVALID_RIGHT);
   else if (!entry) wrong.push(INVALID_NAME);

@@ -21,9 +21,14 @@ import {
   type Waiter,
 } from "./oracle-state.js";
 
+/** Whether the right is there, but does not leave its space (A57). */
+export function stays({ port, receive }: Entry, disposition: number): boolean {
+  return disposition === RECEIVE && receive && port?.isSpecial === true;
+}
+
 /** Whether the entry has a living right for the disposition (A50 to A55). */
 export function fits(entry: Entry, disposition: number): boolean {
-  if (entry.port === null) return false;
+  if (entry.port === null || stays(entry, disposition)) return false;
   if (disposition === RECEIVE || disposition === MAKE_SEND || disposition === MAKE_SEND_ONCE) return entry.receive;
   if (disposition === ONCE) return entry.once;
   return (disposition === SEND || disposition === COPY_SEND) && entry.sends > 0;

@@ -97,6 +97,8 @@ export class Port {
   readonly sets = new Set<PortSet>();
   nsRequest: Port | null = null;
   pdRequest: Port | null = null;
+  /** A thread's special reply port. */
+  isSpecial = false;
 }
 
 export class PortSet {
@@ -172,6 +174,8 @@ export interface Completion {
 export class Oracle {
   readonly spaces: Space[] = [];
   readonly mutation: Mutation | null;
+  /** The thread's special reply port. */
+  special: Port | null = null;
   /** Number of the current operation. */
   now = 0;
   /** How deep in a cascade of destruction. */
