@@ -7,6 +7,7 @@ import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
 import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
+import { type MachPortGuardTraps, machPortGuardTraps } from "./trap/mach-port-guard.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
 
@@ -16,6 +17,7 @@ export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
 export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
+export type { MachPortGuardTraps } from "./trap/mach-port-guard.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
@@ -24,6 +26,7 @@ export type Traps = MachTaskTraps &
   MachMsgTraps &
   MachPortTraps &
   MachPortFormsTraps &
+  MachPortGuardTraps &
   MachPortInfoTraps &
   MachLibraryTraps;
 
@@ -50,6 +53,7 @@ export function traps(task: Task): Traps {
       ...messages,
       ...machPortTraps(task),
       ...machPortFormsTraps(task),
+      ...machPortGuardTraps(task),
       ...machPortInfoTraps(task),
       ...machLibraryTraps(task, messages),
     };

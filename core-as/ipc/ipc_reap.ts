@@ -48,6 +48,7 @@ import {
   ip_receivers_at,
   ip_senders_at,
   ip_unlock,
+  ipc_port_forget_holder_locked,
   ipc_port_release_locked,
   IpcPort,
   port_at,
@@ -215,9 +216,7 @@ export function ipc_port_destroy_locked(port: IpcPort): bool {
       const notify = port.ip_pdrequest;
       port.ip_pdrequest = 0;
       if (!ipc_port_circular(port, notify)) {
-        port.ip_mscount = 0;
-        port.imq_seqno = 0;
-        port.ip_context = 0;
+        ipc_port_forget_holder_locked(port);
         port.ip_destination = notify;
         journal_set(ikm_port_at(kmsg, 0), <u32>changetype<usize>(port));
         ipc_notify_post(kmsg, notify);

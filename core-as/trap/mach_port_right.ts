@@ -86,10 +86,11 @@ function insert_right(space: IpcSpace, name: u32, poly: u32, disposition: u32): 
   if (!MACH_PORT_VALID(poly)) return MACH_PORT_VALID(name) ? KERN_INVALID_CAPABILITY : KERN_INVALID_VALUE;
   const entry = ipc_right_lookup(space, poly);
   if (!entry) return KERN_INVALID_NAME;
-  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) {
+  const check = ipc_right_copyin_check(entry, disposition);
+  if (check != KERN_SUCCESS) {
     const dead = ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME;
     const made = name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND;
-    return dead && made ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
+    return dead && made ? KERN_INVALID_CAPABILITY : check;
   }
   const kmsg = carrier_alloc(type);
   if (!kmsg) return KERN_RESOURCE_SHORTAGE;

@@ -18,12 +18,17 @@ import {
   MACH_PORT_DEAD,
   MACH_PORT_DNREQUESTS_SIZE,
   MACH_PORT_DNREQUESTS_SIZE_COUNT,
+  MACH_PORT_GUARD_INFO,
+  MACH_PORT_GUARD_INFO_COUNT,
   MACH_PORT_LIMITS_INFO,
   MACH_PORT_LIMITS_INFO_COUNT,
   MACH_PORT_NULL,
   MACH_PORT_QLIMIT_MAX,
   MACH_PORT_RECEIVE_STATUS,
   MACH_PORT_RECEIVE_STATUS_COUNT,
+  MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE,
+  MACH_PORT_STATUS_FLAG_GUARDED,
+  MACH_PORT_STATUS_FLAG_STRICT_GUARD,
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_DNREQUEST,
   MACH_PORT_TYPE_PORT_SET,
@@ -35,6 +40,7 @@ import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
 import { IKM_NUMBERED, ipc_kmsg_alloc, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
 import { imq_msgcount, imq_qlimit, imq_sends } from "../ipc/ipc_inbox";
 import { imq_kick_locked, imq_set_qlimit } from "../ipc/ipc_mqueue";
+import { IO_GUARDED, IO_IMMOVABLE, IO_STRICT } from "../ipc/ipc_object";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
@@ -88,10 +94,11 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   if (flavor == MACH_PORT_LIMITS_INFO) words = MACH_PORT_LIMITS_INFO_COUNT;
   else if (flavor == MACH_PORT_RECEIVE_STATUS) words = MACH_PORT_RECEIVE_STATUS_COUNT;
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) words = MACH_PORT_DNREQUESTS_SIZE_COUNT;
+  else if (flavor == MACH_PORT_GUARD_INFO) words = MACH_PORT_GUARD_INFO_COUNT;
   else return KERN_INVALID_ARGUMENT;
   if (count < words) return KERN_FAILURE;
   if (!MACH_PORT_VALID(name)) {
-    if (flavor == MACH_PORT_RECEIVE_STATUS) return KERN_INVALID_RIGHT;
+    if (flavor == MACH_PORT_RECEIVE_STATUS || flavor == MACH_PORT_GUARD_INFO) return KERN_INVALID_RIGHT;
     out_set(0, 0);
     out_set(OUT_COUNT, flavor == MACH_PORT_LIMITS_INFO ? 0 : words);
     return KERN_SUCCESS;
@@ -103,11 +110,27 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   ip_lock(port);
   if (flavor == MACH_PORT_LIMITS_INFO) out_set(0, imq_qlimit(port));
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) out_set(0, port.ip_request_count);
+  else if (flavor == MACH_PORT_GUARD_INFO) out_guard(port);
   else out_status(port, count > words ? 0xffffffff : 1);
   ip_unlock(port);
   out_set(OUT_COUNT, words);
   return KERN_SUCCESS;
 }
+
+/** The guard, 64 bits; 0: there is none to be seen. Conditions: port locked. */
+function out_guard(port: IpcPort): void {
+  out_set(0, (port.io_bits & (IO_GUARDED | IO_STRICT)) == IO_GUARDED ? port.ip_context : 0);
+  out_set(1, 0);
+}
+
+/** MACH_PORT_STATUS_FLAG_* (A193). Conditions: port locked. */
+function status_flags(port: IpcPort): u32 {
+  const bits = port.io_bits;
+  return bits & IO_GUARDED ? ((bits & (IO_GUARDED | IO_STRICT)) >>> 3) | (bits & IO_IMMOVABLE) : 0;
+}
+if (IO_GUARDED >>> 3 != MACH_PORT_STATUS_FLAG_GUARDED) ERROR("status_flags");
+if (IO_STRICT >>> 3 != MACH_PORT_STATUS_FLAG_STRICT_GUARD) ERROR("status_flags");
+if (IO_IMMOVABLE != MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE) ERROR("status_flags");
 
 /** mach_port_status_t, A194. Send rights of the queue are counted up to `most`. Conditions: port locked. */
 function out_status(port: IpcPort, most: u32): void {
@@ -121,7 +144,7 @@ function out_status(port: IpcPort, most: u32): void {
   out_set(6, sends != 0 ? 1 : 0);
   out_set(7, port.ip_pdrequest != 0 ? 1 : 0);
   out_set(8, port.ip_nsrequest != 0 ? 1 : 0);
-  out_set(9, 0);
+  out_set(9, status_flags(port));
   out_set(10, sends);
 }
 
@@ -169,23 +192,26 @@ export function mach_port_set_mscount(handle: u32, target: u32, name: u32, mscou
   return port_leave(handle, found);
 }
 
-/** Returns: out 0 the context word. */
+/** Returns: out 0 the context word; 0 of a strictly guarded port (A191). */
 export function mach_port_get_context(handle: u32, target: u32, name: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  out_set(0, port_at(found).ip_context);
+  out_set(0, port_at(found).io_bits & IO_STRICT ? 0 : port_at(found).ip_context);
   return port_leave(handle, found);
 }
 
+/** Returns: also KERN_INVALID_ARGUMENT, strictly guarded (A191). */
 export function mach_port_set_context(handle: u32, target: u32, name: u32, context: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  port_at(found)._ip_context = context; // as above
-  return port_leave(handle, found);
+  const strict = (port_at(found).io_bits & IO_STRICT) != 0;
+  if (!strict) port_at(found)._ip_context = context; // as above
+  port_leave(handle, found);
+  return strict ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
 /** Enters, locks space and the port of a receive right. Returns: the port, or 0: the kernel was left, out 14 has the code. */
-function port_enter(handle: u32, target: u32, name: u32): u32 {
+export function port_enter(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) {
     out_set(14, kr);
@@ -231,7 +257,8 @@ export function mach_port_peek(handle: u32, target: u32, name: u32, wanted: u32)
   return at != 0 ? code : KERN_FAILURE;
 }
 
-function port_leave(handle: u32, port: u32): u32 {
+/** Ends what port_enter began. Conditions: committed. */
+export function port_leave(handle: u32, port: u32): u32 {
   ip_unlock(port_at(port));
   return space_leave(handle, KERN_SUCCESS);
 }

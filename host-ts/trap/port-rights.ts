@@ -14,13 +14,13 @@ export interface PortRightTraps {
    * @kr KERN_INVALID_VALUE no such disposition; `name` cannot be a name. What came with a good disposition is destroyed
    * @kr KERN_INVALID_NAME `poly` denotes nothing
    * @kr KERN_INVALID_RIGHT `poly` lacks the right that the disposition needs
-   * @kr KERN_INVALID_CAPABILITY `poly` is 0, 0xffffffff or dead
+   * @kr KERN_INVALID_CAPABILITY `poly` is 0, 0xffffffff or dead; a receive right that cannot be moved
    * @kr KERN_RIGHT_EXISTS the task has rights of that port under another name, where they stay; the right that came is destroyed
    * @kr KERN_NAME_EXISTS `name` denotes something else; the right that came is destroyed
    * @kr KERN_FAILURE `name` is in slot 0, or in a slot in use under another generation; the right that came is destroyed
    * @kr KERN_NO_SPACE `name` is past the end of the largest table; the right that came is destroyed
    * @kr KERN_RESOURCE_SHORTAGE no memory; nothing moved
-   * @source XNU osfmk/ipc/mach_port.c mach_port_insert_right, ipc_object.c ipc_object_copyout_name; A66 to A68
+   * @source XNU osfmk/ipc/mach_port.c mach_port_insert_right, ipc_object.c ipc_object_copyout_name; A66 to A68, A57
    * @differs Nothing.
    */
   mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
@@ -36,8 +36,9 @@ export interface PortRightTraps {
    * @kr KERN_INVALID_VALUE no such disposition; looked at before the name
    * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff
    * @kr KERN_INVALID_RIGHT the name lacks the right that the disposition needs
+   * @kr KERN_INVALID_CAPABILITY a receive right that cannot be moved
    * @kr KERN_RESOURCE_SHORTAGE no memory, or no room for a name; a right that was taken is destroyed
-   * @source XNU osfmk/ipc/mach_port.c mach_port_extract_right, ipc_object.c ipc_object_copyin; A69
+   * @source XNU osfmk/ipc/mach_port.c mach_port_extract_right, ipc_object.c ipc_object_copyin; A69, A57
    * @differs Nothing.
    */
   mach_port_extract_right(

@@ -118,7 +118,7 @@ export function statusOf(port: Port): Status {
     srights: port.srights > 0 ? 1 : 0,
     pdrequest: port.pdRequest === null ? 0 : 1,
     nsrequest: port.nsRequest === null ? 0 : 1,
-    flags: 0,
+    flags: port.guarded ? 2 | (port.strict ? 4 : 0) | (port.immovable ? 0x40 : 0) : 0,
   };
 }
 
@@ -195,15 +195,17 @@ export function setMscount(space: Space, name: number, mscount: number): Codes {
   return codes;
 }
 
+/** A191: but of a strictly guarded port. */
 export function setContext(space: Space, name: number, context: number): Codes {
   const { port, codes } = receiveOf(space, name);
+  if (port?.strict) return [INVALID_ARGUMENT];
   if (port !== null) port.context = context;
   return codes;
 }
 
 export function getContext(space: Space, name: number): { codes: Codes; context: number } {
   const { port, codes } = receiveOf(space, name);
-  return { codes, context: port?.context ?? 0 };
+  return { codes, context: port === null || port.strict ? 0 : port.context };
 }
 
 function setOf(space: Space, name: number): { set: PortSet | null; codes: Codes } {

@@ -77,6 +77,9 @@ export class Port {
   mscount = 0;
   seqno = 0;
   context = 0;
+  guarded = false;
+  strict = false;
+  immovable = false;
   qlimit = 5;
   srights = 0;
   sorights = 0;
@@ -289,6 +292,7 @@ export class Oracle {
     if (this.mutation !== "move-keeps-counts") port.mscount = 0;
     port.seqno = 0;
     port.context = 0;
+    port.guarded = port.strict = port.immovable = false;
     port.receiver = null;
     this.leaveSets(port);
     for (const waiter of port.receivers.splice(0))

@@ -17,10 +17,8 @@ export const emptyAssertions = {
   A136: "never built: the classic, typed form of notifications (A135 is built instead)",
   ...Object.fromEntries([103, 114, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207].map((n) => [`A${n}`, MEMORY])),
   ...Object.fromEntries([
-    ...later("immovable receive rights", 57),
     ...later("arrays of ports, and guarded ports in messages", 113, 124, 125, 171),
     ...later("send-possible notifications", 151, 152, 153),
-    ...later("construct, destruct and guards", 186, 187, 188, 189, 190, 191, 192, 193),
     ...later("the thread's special reply port", 210),
     ...later("kernel objects that answer messages", 211),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
