@@ -15,7 +15,12 @@ import { kassert, kdebug } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
 import { my_pid } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
-import { MACH_PORT_QLIMIT_BASIC } from "../abi/port";
+import {
+  MACH_PORT_QLIMIT_BASIC,
+  MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE,
+  MACH_PORT_STATUS_FLAG_GUARDED,
+  MACH_PORT_STATUS_FLAG_STRICT_GUARD,
+} from "../abi/port";
 import { imq_recheck, imq_recover } from "./ipc_mqueue";
 import { IO_ACTIVE, IO_CLEAR, IO_GUARDED, IO_IMMOVABLE, io_lock_at, IO_PORT, IO_STRICT, IpcObject } from "./ipc_object";
 
@@ -212,6 +217,20 @@ export function ipc_port_forget_holder_locked(port: IpcPort): void {
   port.ip_context = 0;
   port.io_bits = port.io_bits & ~(IO_GUARDED | IO_STRICT | IO_IMMOVABLE);
 }
+
+/** The guard that others may see; 0: there is none. Conditions: port locked. */
+export function ip_guard_shown(port: IpcPort): u32 {
+  return (port.io_bits & (IO_GUARDED | IO_STRICT)) == IO_GUARDED ? port.ip_context : 0;
+}
+
+/** MACH_PORT_STATUS_FLAG_* (A193). Conditions: port locked. */
+export function ip_status_flags(port: IpcPort): u32 {
+  const bits = port.io_bits;
+  return bits & IO_GUARDED ? ((bits & (IO_GUARDED | IO_STRICT)) >>> 3) | (bits & IO_IMMOVABLE) : 0;
+}
+if (IO_GUARDED >>> 3 != MACH_PORT_STATUS_FLAG_GUARDED) ERROR("IO_GUARDED does not become its flag");
+if (IO_STRICT >>> 3 != MACH_PORT_STATUS_FLAG_STRICT_GUARD) ERROR("IO_STRICT does not become its flag");
+if (IO_IMMOVABLE != MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE) ERROR("IO_IMMOVABLE is not its flag");
 
 /** Makes a port of this processor's hand part of the structure. Conditions: in a transaction. */
 export function ipc_port_adopt(port: IpcPort): void {

@@ -26,9 +26,6 @@ import {
   MACH_PORT_QLIMIT_MAX,
   MACH_PORT_RECEIVE_STATUS,
   MACH_PORT_RECEIVE_STATUS_COUNT,
-  MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE,
-  MACH_PORT_STATUS_FLAG_GUARDED,
-  MACH_PORT_STATUS_FLAG_STRICT_GUARD,
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_DNREQUEST,
   MACH_PORT_TYPE_PORT_SET,
@@ -40,8 +37,8 @@ import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
 import { IKM_NUMBERED, ipc_kmsg_alloc, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
 import { imq_msgcount, imq_qlimit, imq_sends } from "../ipc/ipc_inbox";
 import { imq_kick_locked, imq_set_qlimit } from "../ipc/ipc_mqueue";
-import { IO_GUARDED, IO_IMMOVABLE, IO_STRICT } from "../ipc/ipc_object";
-import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { IO_STRICT } from "../ipc/ipc_object";
+import { ip_guard_shown, ip_lock, ip_status_flags, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
   ipc_pset_link,
@@ -108,29 +105,15 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) == 0) return KERN_INVALID_RIGHT;
   const port = port_at(entry.ie_object);
   ip_lock(port);
+  out_set(1, 0); // the upper half of a guard
   if (flavor == MACH_PORT_LIMITS_INFO) out_set(0, imq_qlimit(port));
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) out_set(0, port.ip_request_count);
-  else if (flavor == MACH_PORT_GUARD_INFO) out_guard(port);
+  else if (flavor == MACH_PORT_GUARD_INFO) out_set(0, ip_guard_shown(port));
   else out_status(port, count > words ? 0xffffffff : 1);
   ip_unlock(port);
   out_set(OUT_COUNT, words);
   return KERN_SUCCESS;
 }
-
-/** The guard, 64 bits; 0: there is none to be seen. Conditions: port locked. */
-function out_guard(port: IpcPort): void {
-  out_set(0, (port.io_bits & (IO_GUARDED | IO_STRICT)) == IO_GUARDED ? port.ip_context : 0);
-  out_set(1, 0);
-}
-
-/** MACH_PORT_STATUS_FLAG_* (A193). Conditions: port locked. */
-function status_flags(port: IpcPort): u32 {
-  const bits = port.io_bits;
-  return bits & IO_GUARDED ? ((bits & (IO_GUARDED | IO_STRICT)) >>> 3) | (bits & IO_IMMOVABLE) : 0;
-}
-if (IO_GUARDED >>> 3 != MACH_PORT_STATUS_FLAG_GUARDED) ERROR("status_flags");
-if (IO_STRICT >>> 3 != MACH_PORT_STATUS_FLAG_STRICT_GUARD) ERROR("status_flags");
-if (IO_IMMOVABLE != MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE) ERROR("status_flags");
 
 /** mach_port_status_t, A194. Send rights of the queue are counted up to `most`. Conditions: port locked. */
 function out_status(port: IpcPort, most: u32): void {
@@ -144,7 +127,7 @@ function out_status(port: IpcPort, most: u32): void {
   out_set(6, sends != 0 ? 1 : 0);
   out_set(7, port.ip_pdrequest != 0 ? 1 : 0);
   out_set(8, port.ip_nsrequest != 0 ? 1 : 0);
-  out_set(9, status_flags(port));
+  out_set(9, ip_status_flags(port));
   out_set(10, sends);
 }
 
