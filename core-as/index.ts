@@ -40,6 +40,7 @@ export {
   mach_port_swap_guard,
   mach_port_unguard,
 } from "./trap/mach_port_guard";
+export { mach_port_array_allocate, mach_port_array_look, mach_port_array_deallocate } from "./trap/mach_port_array";
 export { mach_port_insert_right, mach_port_request_notification } from "./trap/mach_port_right";
 export {
   mach_port_get_attributes,

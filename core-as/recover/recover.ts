@@ -49,6 +49,7 @@ import { LOCK_NAP_NS, PROCESSOR_MAX, SLAB_FRAMES } from "../kern/param";
 import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
 import {
   element_release,
+  OWNER_ARRAY,
   OWNER_HELD,
   OWNER_LIVE,
   OWNER_MAGAZINE,
@@ -298,7 +299,8 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
-      if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
+      const held = owner == (OWNER_HELD | pid) || owner == (OWNER_ARRAY | pid);
+      if (owner != pid && !(gone && held)) continue;
       const kmsg = kmsg_at(at);
       kmsg.ikm_types &= ~IKM_KEEP; // set by ipc_kmsg_clean: there is no hand to go back to
       if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST;

@@ -18,7 +18,17 @@ import { ip_lock, ip_unlock, ipc_port_adopt, ipc_port_alloc, port_at } from "../
 import { ipc_port_destroy_locked, reap_run } from "../ipc/ipc_reap";
 import { ipc_right_destroy } from "../ipc/ipc_right";
 import { ipc_right_copyout, ipc_right_drop_slot } from "../ipc/ipc_right_copy";
-import { IS_BYTES, IS_CLEAR, IpcSpace, is_each, is_entry, is_lock, is_serial, is_unlock } from "../ipc/ipc_space";
+import {
+  IS_BYTES,
+  IS_CLEAR,
+  IS_QUOTA,
+  IpcSpace,
+  is_each,
+  is_entry,
+  is_lock,
+  is_serial,
+  is_unlock,
+} from "../ipc/ipc_space";
 import { name_make } from "../abi/port";
 
 /** The space is being emptied by the processor whose number is in the next byte, or is empty and waits for its last processor to leave. */
@@ -48,6 +58,8 @@ export const TASK_TAIL: usize = IS_BYTES;
 if (offsetof<TaskTail>("t_serial") != 0) ERROR("is_serial is wrong");
 if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_serial") != CHARGE_SERIAL)
   ERROR("CHARGE_SERIAL is wrong");
+if (offsetof<TaskTail>("t_quota_kmsg_bytes") - offsetof<TaskTail>("t_serial") != IS_QUOTA) ERROR("IS_QUOTA is wrong");
+if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_quota_kmsg_bytes") != 4) ERROR("IS_QUOTA is wrong");
 if (IS_BYTES != 128) ERROR("the task's own words start at 128");
 
 /** The words of a task behind its space. */

@@ -73,6 +73,7 @@ export const MACH_MSG_OOL_DESCRIPTOR = 1;
 export const MACH_MSG_OOL_PORTS_DESCRIPTOR = 2;
 export const MACH_MSG_OOL_VOLATILE_DESCRIPTOR = 3;
 export const MACH_MSG_GUARDED_PORT_DESCRIPTOR = 4;
+export const MACH_MSG_VIRTUAL_COPY = 1;
 export const MACH_MSG_PORTS_MAX = 16383;
 export const MACH_SEND_MSG = 1;
 export const MACH_RCV_MSG = 2;

@@ -31,7 +31,8 @@ export type Mutation =
   | "copy-send-moves"
   | "dead-name-without-reference"
   | "move-keeps-counts"
-  | "queue-one-longer";
+  | "queue-one-longer"
+  | "array-stays";
 
 /** The kernel did something that the oracle does not allow. */
 export class Mismatch extends Error {
@@ -52,6 +53,8 @@ export class Kmsg {
   dest: Right = NOTHING;
   reply: Right = NOTHING;
   descriptors: Right[] = [];
+  /** By number of the descriptor: the array that it is, whose rights are among those of the descriptors. */
+  readonly arrays = new Map<number, ArrayShape>();
   complex = false;
   id = 0;
   voucher = 0;
@@ -67,6 +70,12 @@ export class Kmsg {
   /** Made in a cascade whose order is not laid down: no-senders and send-once stand for each other. */
   loose = false;
   circular = false;
+}
+
+/** An array of ports in a message. */
+export interface ArrayShape {
+  readonly count: number;
+  readonly type: number;
 }
 
 export class Port {
@@ -166,6 +175,10 @@ export class Oracle {
   cascade = 0;
   seen = new Map<number, Seen>();
   completions: Completion[] = [];
+  /** Arrays of names that somebody holds: address -> names. */
+  readonly arrays = new Map<number, readonly number[]>();
+  /** Set by the world: the names of an array that the kernel made; null: it is none. */
+  readArray: (address: number) => number[] | null = () => null;
   /** Ports that got messages while somebody may be waiting. */
   readonly unsettled = new Set<Port>();
   /** Set by oracle-receive.ts: hands queued messages to waiters, or only those that the kernel was seen to hand over. */

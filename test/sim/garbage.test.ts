@@ -17,6 +17,8 @@ const TRAPS = {
   mach_port_allocate: 2,
   mach_port_allocate_name: 3,
   mach_port_insert_right: 4,
+  mach_port_array_allocate: 1,
+  mach_port_array_look: 1,
   mach_port_deallocate: 2,
   mach_port_destroy: 2,
   mach_port_mod_refs: 4,
@@ -79,7 +81,22 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
   const tasks = Array.from({ length: 3 }, (_, index) => kernel.createTask({ name: `garbage ${index}` }));
   const inner = tasks.map(inside);
   const kmsgs: number[] = [];
+  const arrays: number[] = [];
   const names = Object.keys(TRAPS) as Name[];
+  /** Makes a message one that carries arrays, of which some are. */
+  const writeArrays = (message: number, size: number, any: () => number): void => {
+    const descriptors = random.below(Math.floor((size - 28) / 12) + 1);
+    views.setU32(message, 0x80000014);
+    views.setU32(message + 8, ((1 + random.below(12)) << 8) | 3);
+    views.setU32(message + 12, 0);
+    views.setU32(message + 24, descriptors);
+    for (let at = message + 28; at < message + 28 + 12 * descriptors; at += 12) {
+      views.setU32(at, arrays.length > 0 && random.chance(70) ? random.pick(arrays) : any());
+      views.setU32(at + 4, random.chance(90) ? random.below(8) : any());
+      const type = random.pick([0, 2, 2, 2, 2]);
+      views.setU32(at + 8, random.below(2) | (random.pick([16, 17, 18, 19, 20, 21, 22]) << 16) | (type << 24));
+    }
+  };
   for (let call = 0; call < CALLS; call++) {
     if (call % 5000 === 0) expect(check()).toBe(0);
     const task = random.chance(97) ? random.pick(inner).handle : random.word();
@@ -88,28 +105,43 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
     if (choice < 6) {
       const name = random.pick(names);
       const trap = core[name] as (...words: number[]) => number;
+      if (name === "mach_port_array_allocate") {
+        const count = random.chance(90) ? random.below(80) : any();
+        if (trap(task, count) !== 0 || count === 0) continue;
+        arrays.push(processor.out(0));
+        const address = processor.out(1);
+        for (let index = 0; index < count && index < 80; index++) views.setU32(address + index * 4, any());
+        continue;
+      }
       // The target is mostly the task itself: nothing else gets past the first check.
       const target = random.chance(80) ? (inner.find(({ handle }) => handle === task)?.self ?? any()) : any();
       const rest = Array.from({ length: Math.max(0, TRAPS[name] - 1) }, any);
       trap(task, target, ...rest);
     } else if (choice === 6) {
-      const kmsg = core.mach_msg_prepare(task, random.chance(80) ? 4 * random.below(64) : any(), random.below(6));
+      const size = random.chance(80) ? 4 * random.below(64) : any();
+      const kmsg = core.mach_msg_prepare(task, size, random.below(random.chance(50) ? 6 : 40));
       if (kmsg === 0) continue;
       const address = processor.out(0);
       for (let offset = 0; offset < 24; offset += 4) views.setU32(address + offset, any());
       if (random.chance(70)) views.setU32(address, random.pick([19, 20, 21, 0x80000014, 0x1514, 17 | (21 << 8)]));
+      if (size >= 40 && random.chance(50)) writeArrays(address, Math.min(size, 100), any);
       kmsgs.push(kmsg);
     } else if (choice === 7) {
       const option = random.pick([0x11, 0x102, 0x113, 0x106, 0x10e, 0]) | (random.below(16) << 24);
-      core.mach_msg_trap(task, any(), option >>> 0, 4 * random.below(64), any(), any(), 0, any());
+      const kmsg = kmsgs.length > 0 && random.chance(50) ? random.pick(kmsgs) : any();
+      core.mach_msg_trap(task, kmsg, option >>> 0, 4 * random.below(40), any(), any(), 0, any());
     } else if (choice === 8) {
       core.mach_msg_release(any());
+      core.mach_port_array_deallocate(random.chance(50) && arrays.length > 0 ? random.pick(arrays) : any());
       core.mach_msg_cancel(any());
     } else {
       core.processor_drain(random.below(300));
     }
   }
   for (const kmsg of kmsgs) core.mach_msg_release(kmsg);
+  // Whatever array is held, also such as were received.
+  const { byteLength } = processor.views.memory.buffer;
+  for (let address = 0; address < byteLength; address += 64) core.mach_port_array_deallocate(address);
   expect(check()).toBe(0);
   for (const task of tasks) task[Symbol.dispose]();
   expect(check()).toBe(0);

@@ -5,6 +5,7 @@ import { receive } from "../lib/oracle-receive.js";
 import { fits } from "../lib/oracle-rights.js";
 import { send } from "../lib/oracle-send.js";
 import type { Entry } from "../lib/oracle-state.js";
+import { draftArray } from "./array-operations.js";
 import { isPort, isWaitable, type Operation, pickDisposition, pickName } from "./choices.js";
 import type { Random } from "./random.js";
 import { type Actor, hex, showMessage, spell, type World } from "./world.js";
@@ -31,6 +32,7 @@ function draftMessage(world: World, random: Random, actor: Actor, wantsFull = fa
   }
   if (random.chance(55)) {
     draft.descriptors = Array.from({ length: random.pick([0, 1, 1, 1, 2, 3]) }, () => {
+      if (random.chance(20)) return draftArray(world, random, actor);
       const name = pickName(random, actor, isPort, 88);
       return { name, disposition: pickDisposition(random, actor, name, 92) };
     });
@@ -73,7 +75,8 @@ function spoil(random: Random, draft: Draft): Uint8Array {
       return build({ ...draft, voucherDisposition: random.pick([17, 19]), voucher: 0x7703 });
     default: {
       const { remote = 0, remoteDisposition = 0, id = 0 } = draft;
-      const bad = { name: 0, disposition: 16, type: random.pick([1, 2, 3, 4, 5, 200]) };
+      const type = random.pick([1, 2, 3, 4, 5, 200]);
+      const bad = { name: 0, disposition: 16, type, count: type === 2 ? random.pick([1, 16384]) : 0 };
       return build({ remote, remoteDisposition, id, descriptors: [bad] });
     }
   }

@@ -1,6 +1,7 @@
 // The random operations and how often each is chosen. An operation is one number, from which everything that it picks
 // follows, so that any subsequence can be replayed.
 
+import { array } from "./array-operations.js";
 import type { Operation } from "./choices.js";
 import { construct, destructOne, guardOne } from "./guard-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
@@ -66,6 +67,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [8, receiveWaiting],
   [5, sendAndReceive],
   [2, cancelWait],
+  [4, array],
   [1, restart],
 ];
 

@@ -57,6 +57,7 @@ const MUTATIONS: readonly Mutation[] = [
   "dead-name-without-reference",
   "move-keeps-counts",
   "queue-one-longer",
+  "array-stays",
 ];
 
 test.each(MUTATIONS)("an oracle with the fault %s is found out", async (mutation) => {

@@ -51,6 +51,8 @@ interface Wait {
 }
 
 const RCV_LARGE = 0x4;
+/** Ports in all arrays of a message. */
+const ARRAYED_MAX = 64;
 const EMPTY = new Uint8Array(0);
 
 export class World {
@@ -71,6 +73,7 @@ export class World {
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
+    this.oracle.readArray = (address) => this.#readArray(address);
   }
 
   /** Adds a task with an empty space. */
@@ -178,7 +181,7 @@ export class World {
     const id = this.#nextWaiter++;
     const { processor, handle: task } = actor.inner;
     const { core } = processor;
-    const ports = Math.floor(bytes.length / 12);
+    const ports = Math.floor(bytes.length / 12) + ARRAYED_MAX;
     const kmsg = core.mach_msg_prepare(task, bytes.length, ports);
     if (kmsg === 0) throw new Mismatch(`mach_msg_prepare: ${spell(processor.out(1))}`);
     processor.views.bytes(processor.out(0), bytes.length).set(bytes);
@@ -236,6 +239,23 @@ export class World {
       for (const offset of words) expected.set(bytes.subarray(offset, offset + 4), offset);
     }
     compareBytes(call, buffer, expected);
+  }
+
+  #readArray(address: number): number[] | null {
+    const { core, views } = inside(this.kernel.task).processor;
+    if (core.mach_port_array_look(inside(this.kernel.task).handle, address) !== 0) return null;
+    const { processor } = inside(this.kernel.task);
+    return [...views.copyWords(processor.out(1), processor.out(0))];
+  }
+
+  /** Frees what is left of arrays, which belong to the thread. */
+  freeArrays(): void {
+    const { core } = inside(this.kernel.task).processor;
+    for (const [address, names] of this.oracle.arrays) {
+      const held = this.#readArray(address);
+      if (String(held) !== String(names)) throw new Mismatch(`the array ${hex(address)} is [${held}], not [${names}]`);
+      core.mach_port_array_deallocate(address);
+    }
   }
 
   /** Compares everything that the kernel tells of every space with the oracle's. */
