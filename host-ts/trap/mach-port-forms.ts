@@ -2,6 +2,8 @@
 // one task.
 
 import {
+  KERN_INVALID_NAME,
+  KERN_INVALID_RIGHT,
   KERN_INVALID_VALUE,
   KERN_SUCCESS,
   MACH_PORT_LIMITS_INFO,
@@ -54,8 +56,8 @@ export interface MachPortFormsTraps {
    * @param name the receive right
    * @param status out: nine words, those of the attribute but for the flags; as many as there is room for
    * @kr KERN_SUCCESS told
-   * @kr KERN_INVALID_NAME the name denotes nothing, or is dead
-   * @kr KERN_INVALID_RIGHT not a receive right; 0 or 0xffffffff
+   * @kr KERN_INVALID_NAME the name denotes nothing
+   * @kr KERN_INVALID_RIGHT not a receive right; a dead name; 0 or 0xffffffff
    * @source GNU Mach ipc/mach_port.c mach_port_get_receive_status; A183, A194
    * @differs The first word is 1 or 0, as XNU has it: in a set or not. GNU Mach tells the set's name.
    */
@@ -111,6 +113,8 @@ export function machPortFormsTraps(self: Task): MachPortFormsTraps {
       word("status", status);
       const count = MACH_PORT_RECEIVE_STATUS_COUNT;
       const kr = core.mach_port_get_attributes(handle, task, name, MACH_PORT_RECEIVE_STATUS, count);
+      if (kr === KERN_INVALID_NAME && core.mach_port_type(handle, task, name) === KERN_SUCCESS)
+        return KERN_INVALID_RIGHT; // dead
       if (kr !== KERN_SUCCESS) return kr;
       for (let i = 0; i < Math.min(STATUS_WORDS, status.length); i++) status[i] = processor.out(i);
       return kr;

@@ -103,7 +103,8 @@ export class Performer {
   }
 
   #status(space: Space, name: number): Answer {
-    const { code: kr, info } = space.getAttributes(name, codes.MACH_PORT_RECEIVE_STATUS, 10);
+    const info = new Uint32Array(9);
+    const kr = space.traps.mach_port_get_receive_status(space.self, name, info);
     const [pset, seqno, mscount, qlimit, msgcount, sorights, srights, pdrequest, nsrequest] = info;
     return {
       kr,
