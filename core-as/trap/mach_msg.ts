@@ -214,7 +214,11 @@ function destroy(task: IpcSpace, kmsg: IpcKmsg): u32 {
   return MACH_MSG_SUCCESS;
 }
 
-/** Gives the message back to its sender: out 0 kmsg, 1 bytes, 2 size. */
+/**
+ * Gives the message back to its sender.
+ *
+ * Conditions: as ipc_kmsg_copyout_pseudo. Consumes: the rights. Returns: `code` with trouble bits; out 0 kmsg, 1 bytes, 2 size.
+ */
 export function pseudo(task: IpcSpace, kmsg: IpcKmsg, code: u32): u32 {
   const trouble = ipc_kmsg_copyout_pseudo(task, kmsg);
   ipc_arrays_give(kmsg);

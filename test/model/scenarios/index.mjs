@@ -1,6 +1,7 @@
 // The scenarios: what is set up, who does what at the same time, and what must be true at the end beyond the general account
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
+import { arrays } from "./arrays.mjs";
 import { guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
@@ -9,7 +10,7 @@ import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
 import { tasks } from "./tasks.mjs";
 
-export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory, ...guards };
+export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory, ...arrays, ...guards };
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
 const BOUNDS = { "run+run": 2 };
