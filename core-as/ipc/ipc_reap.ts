@@ -124,7 +124,7 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   if (kmsg.ikm_local != 0) return reap_slot(local_at, ikm_local_type(kmsg));
   while (kmsg.ikm_cursor < kmsg.ikm_ports_count) {
     const slot_at = ikm_port_at(kmsg, kmsg.ikm_cursor);
-    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u32>(slot_at, 4));
+    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u8>(slot_at, 4));
     kmsg.ikm_cursor++;
   }
   reap_pop(changetype<usize>(kmsg), my_pid());
@@ -171,7 +171,8 @@ function reap_slot(slot_at: usize, type: u32): bool {
   return true;
 }
 
-function reap_slot_receive(slot_at: usize, port: IpcPort): void {
+/** Destroys the receive right in a slot. Conditions: port and ip_transit not locked, nothing in the journal. Commits. */
+export function reap_slot_receive(slot_at: usize, port: IpcPort): void {
   lock_acquire(h_ip_transit_at(), LOCK_TRANSIT);
   ip_lock(port);
   journal_set(slot_at, 0);

@@ -17,7 +17,6 @@ export const emptyAssertions = {
   A136: "never built: the classic, typed form of notifications (A135 is built instead)",
   ...Object.fromEntries([103, 114, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207].map((n) => [`A${n}`, MEMORY])),
   ...Object.fromEntries([
-    ...later("guarded ports in messages", 124, 125),
     ...later("send-possible notifications", 151, 152, 153),
     ...later("the thread's special reply port", 210),
     ...later("kernel objects that answer messages", 211),
