@@ -2,6 +2,7 @@
 // a message's bytes.
 
 import { COMPLEX, setWord, word } from "./message.js";
+import { arriveGuarded, type Guards } from "./oracle-guarded.js";
 import { arriveArray } from "./oracle-arrays.js";
 import {
   COPY_SEND,
@@ -105,11 +106,13 @@ export function writeRest(
   bytes: Uint8Array,
   seen: Uint8Array,
   types: number,
+  guards: Guards,
 ): void {
   setWord(bytes, 0, (types | (kmsg.complex ? COMPLEX : 0)) >>> 0);
   setWord(bytes, 4, kmsg.size);
   setWord(bytes, 16, kmsg.voucher);
   setWord(bytes, 20, kmsg.id >>> 0);
+  const late: Right[] = [];
   let offset = 28;
   for (let from = 0; from < kmsg.descriptors.length || kmsg.arrays.has((offset - 28) / 12); offset += 12) {
     const array = kmsg.arrays.get((offset - 28) / 12);
@@ -120,11 +123,17 @@ export function writeRest(
       continue;
     }
     const right = kmsg.descriptors[from++] as Right;
+    if (right.guard !== undefined) {
+      const last = arriveGuarded(oracle, space, right, { bytes, seen, offset, guards });
+      if (last !== null) late.push(last);
+      continue;
+    }
     setWord(bytes, offset, arrive(oracle, space, right, word(seen, offset)));
     setWord(bytes, offset + 8, right.type << 16);
   }
   if (kmsg.complex) setWord(bytes, 24, (offset - 28) / 12);
   bytes.set(kmsg.data, kmsg.complex ? offset : 24);
+  for (const right of late) oracle.release(right);
 }
 
 /** Takes a waiter off a list. */

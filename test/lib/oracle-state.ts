@@ -45,6 +45,8 @@ export interface Right {
   value: number;
   /** 16, 17 or 18 as received; 0 for none. */
   type: number;
+  /** Flags of the guarded descriptor that it came by. */
+  guard?: number;
 }
 
 export const NOTHING: Right = { port: null, value: NULL, type: 0 };

@@ -1,10 +1,11 @@
 // Random calls on guards: each on the kernel, then on the oracle.
 
 import { assertGuard, destruct, guard, swapGuard, tryConstruct, unguard } from "../lib/guards.js";
+import type { PortDescriptor } from "../lib/message.js";
 import * as oracle from "../lib/oracle-guards.js";
 import { compare, isReceive, type Operation, pickName, remember } from "./choices.js";
-import { hex } from "./world.js";
 import type { Random } from "./random.js";
+import { type Actor, hex } from "./world.js";
 
 const FLAGS = [
   0, 0x1, 0x1, 0x21, 0x81, 0xa1, 0x10, 0x11, 0x12, 0x80, 0x1000, 0x20, 0x2000, 0x400, 0x9000, 0x10000,
@@ -60,3 +61,16 @@ export const guardOne: Operation = (world, random, actor) => {
       );
   }
 };
+
+/** A guarded port's descriptor, mostly one that the sender may use. */
+export function draftGuarded(random: Random, actor: Actor): PortDescriptor {
+  const name = pickName(random, actor, (entry) => entry.receive && entry.port?.immovable === false, 90);
+  const port = actor.space.entries.get(name)?.port;
+  const context = port?.guarded && random.chance(85) ? port.context : random.pick([0, 0, 0, 1]);
+  const flags = random.chance(85)
+    ? port?.guarded
+      ? random.pick([0, 1, 1, 3])
+      : random.pick([2, 3, 3])
+    : random.below(4);
+  return { name, disposition: random.chance(97) ? 16 : 17, type: 4, context, flags };
+}
