@@ -3,7 +3,7 @@
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer, certain } from "../checks.mjs";
 import { refuse } from "../violation.mjs";
-import { receive, send, trap } from "../world.mjs";
+import { received, receive, send, trap } from "../world.mjs";
 
 const { KERN_INVALID_ARGUMENT, KERN_INVALID_NAME, KERN_INVALID_RIGHT, KERN_SUCCESS } = codes;
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MPG_IMMOVABLE_RECEIVE, MPG_STRICT } = codes;
@@ -94,6 +94,53 @@ export const guards = {
   },
 };
 
+/** A guarded port of `owner`, a server on 3 and 4, and a message to that with the port. */
+function carried(world, owner) {
+  const server = world.task(3, 4);
+  world.warm(server, 3);
+  world.warm(owner, 2);
+  const into = world.port(server);
+  const port = world.port(owner);
+  world.expect(2, "mach_port_guard_with_flags", owner.handle, owner.self, port.name, GUARD, MPG_STRICT);
+  const rights = [[port.name, MACH_MSG_TYPE_MOVE_RECEIVE, GUARD]];
+  return { server, into, port, message: world.message(owner, 2, { to: world.right(into, owner), rights }) };
+}
+
+export const guardedPorts = {
+  "send of a guarded port+unguard"(world) {
+    const owner = world.task(2, 3, 4);
+    const { port, message } = carried(world, owner);
+    return {
+      moves: true,
+      actors: [
+        { pid: 2, program: [send(owner, message)] },
+        { pid: 3, program: [trap(owner, "mach_port_unguard", port.name, GUARD)] },
+      ],
+      check: (end) => eitherOr(end, codes.MACH_SEND_INVALID_RIGHT, KERN_INVALID_NAME),
+    };
+  },
+
+  /** The receiver does not know of guarded ports: the right is destroyed while somebody sends to the port. */
+  "receive of a guarded port+send to it"(world) {
+    const owner = world.task(2, 4);
+    const { server, into, port, message } = carried(world, owner);
+    const to = world.right(port);
+    world.sendNow(owner, 2, message);
+    return {
+      moves: true,
+      destroys: true,
+      actors: [
+        { pid: 2, program: [send(owner, world.message(owner, 2, { to }))] },
+        { pid: 3, program: [receive(server, into.name, 0)] },
+      ],
+      check(end) {
+        answer(end, 2, 0, codes.MACH_MSG_SUCCESS, codes.MACH_SEND_INVALID_DEST);
+        if (certain(end)) refuse(!received(end.result(3)), "the message did not come");
+      },
+    };
+  },
+};
+
 /** Calls of one task, one after the other; each step gets what out 0 was after the earlier ones. */
 function program(task, steps) {
   return steps.map((call) => ({
@@ -124,6 +171,35 @@ export const guardsAlone = {
       ([, strict]) => ["mach_port_destruct", strict, 0, GUARD],
     ]);
     return { actors: [{ pid: 2, program: operations }], destroys: true };
+  },
+
+  /** Guarded ports in messages: known to the receiver, not known, and given back to the sender. */
+  "guarded ports in messages"(world) {
+    const task = world.task(2, 4);
+    const into = world.port(task, 2);
+    const told = world.allocate(task);
+    world.right(into);
+    const messages = [0, 1, 2].map((index) => {
+      const port = world.allocate(task);
+      world.expect(2, "mach_port_guard_with_flags", task.handle, task.self, port, GUARD, MPG_STRICT);
+      if (index === 1) world.request(task, port, codes.MACH_NOTIFY_PORT_DESTROYED, told);
+      return world.message(task, 2, { to: into.name, rights: [[port, MACH_MSG_TYPE_MOVE_RECEIVE, GUARD]] });
+    });
+    return {
+      actors: [
+        {
+          pid: 2,
+          program: [
+            ...messages.map((message) => send(task, message, 0)),
+            receive(task, into.name, -1, codes.MACH_RCV_GUARDED_DESC),
+            receive(task, into.name),
+            receive(task, told),
+          ],
+        },
+      ],
+      destroys: true,
+      moves: true,
+    };
   },
 
   /** Guarded ports leave their holder: one moves, one goes where port-destroyed was armed. */

@@ -2,7 +2,7 @@
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
 import { arrays } from "./arrays.mjs";
-import { guards } from "./guards.mjs";
+import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
@@ -10,7 +10,17 @@ import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
 import { tasks } from "./tasks.mjs";
 
-export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory, ...arrays, ...guards };
+export const scenarios = {
+  ...queue,
+  ...rights,
+  ...sets,
+  ...notifications,
+  ...tasks,
+  ...memory,
+  ...arrays,
+  ...guards,
+  ...guardedPorts,
+};
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
 const BOUNDS = { "run+run": 2 };
