@@ -32,8 +32,9 @@ import {
 import { IO_GUARDED, IO_IMMOVABLE, IO_STRICT } from "../ipc/ipc_object";
 import { port_at } from "../ipc/ipc_port";
 import { ipc_right_destruct } from "../ipc/ipc_right";
-import { allocate_port, space_enter, space_leave, space_of } from "./mach_port";
+import { allocate_port } from "./mach_port";
 import { port_enter, port_leave } from "./mach_port_status";
+import { space_enter, space_leave, space_of } from "./target";
 
 /** Kinds of port of which one may be asked for at the most. */
 const KINDS = MPO_SERVICE_PORT | MPO_CONNECTION_PORT | MPO_REPLY_PORT | MPO_PROVISIONAL_REPLY_PORT | MPO_EXCEPTION_PORT;

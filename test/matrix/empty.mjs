@@ -6,7 +6,6 @@ const MEMORY = "waits for out-of-line memory";
 /** "call CODE", or "* CODE" for every call -> why. */
 export const emptyCodes = {
   "* MACH_IPC_WOULD_BLOCK": "only on a thread that may not block: test/browser/pages/isolated.mjs shows it",
-  "mach_port_request_notification KERN_NOT_SUPPORTED": `send-possible is ${LATER}`,
 };
 
 const later = (what, ...numbers) => numbers.map((number) => [`A${number}`, `${what}: ${LATER}`]);
@@ -17,9 +16,7 @@ export const emptyAssertions = {
   A136: "never built: the classic, typed form of notifications (A135 is built instead)",
   ...Object.fromEntries([103, 114, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207].map((n) => [`A${n}`, MEMORY])),
   ...Object.fromEntries([
-    ...later("send-possible notifications", 151, 152, 153),
     ...later("the thread's special reply port", 210),
-    ...later("kernel objects that answer messages", 211),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
   ]),
 };

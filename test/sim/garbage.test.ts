@@ -3,6 +3,7 @@
 // and once the tasks are gone nothing may be left of what they made.
 
 import { expect, test } from "vitest";
+import { MACH_MSG_TYPE_COPY_SEND } from "../../host-ts/abi/codes.gen.ts";
 import { bootDebug, ZONES } from "../lib/boot.js";
 import { type InnerTask, inside } from "../lib/space.js";
 import { Random } from "./random.js";
@@ -17,6 +18,8 @@ const TRAPS = {
   mach_port_allocate: 2,
   mach_port_allocate_name: 3,
   mach_port_insert_right: 4,
+  mach_port_extract_right: 3,
+  mach_port_kobject: 2,
   mach_port_array_allocate: 1,
   mach_port_array_look: 1,
   mach_port_deallocate: 2,
@@ -44,6 +47,9 @@ const TRAPS = {
   mach_port_extract_member: 3,
   task_get_special_port: 2,
   task_set_special_port: 3,
+  mach_ports_register: 5,
+  mach_ports_lookup: 1,
+  mach_host_self: 0,
   task_insert_right: 3,
   mach_msg_receive_many: 3,
 } as const;
@@ -76,10 +82,18 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
   const { processor } = inside(kernel.task);
   const { core, views } = processor;
   const census = () => Object.values(ZONES).map((zone) => core.zone_count(zone));
+  core.mach_host_self(inside(kernel.task).handle); // the host's port stays
   const before = census();
   const random = new Random(SEED);
   const tasks = Array.from({ length: 3 }, (_, index) => kernel.createTask({ name: `garbage ${index}` }));
   const inner = tasks.map(inside);
+  const ports = new Map(
+    inner.map((task, index) => {
+      const to = inner[(index + 1) % inner.length] as InnerTask;
+      expect(core.task_insert_right(task.handle, task.self, MACH_MSG_TYPE_COPY_SEND, to.handle)).toBe(0);
+      return [to.handle, processor.out(0)];
+    }),
+  );
   const kmsgs: number[] = [];
   const arrays: number[] = [];
   const names = Object.keys(TRAPS) as Name[];
@@ -119,8 +133,9 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
         for (let index = 0; index < count && index < 80; index++) views.setU32(address + index * 4, any());
         continue;
       }
-      // The target is mostly the task itself: nothing else gets past the first check.
-      const target = random.chance(80) ? (inner.find(({ handle }) => handle === task)?.self ?? any()) : any();
+      // The target is mostly the task itself, or the next one by its port: nothing else gets past the first check.
+      const own = inner.find(({ handle }) => handle === task)?.self ?? any();
+      const target = random.chance(80) ? (random.chance(30) ? (ports.get(task) ?? own) : own) : any();
       const rest = Array.from({ length: Math.max(0, TRAPS[name] - 1) }, any);
       trap(task, target, ...rest);
     } else if (choice === 6) {
@@ -144,10 +159,12 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
       core.processor_drain(random.below(300));
     }
   }
-  for (const kmsg of kmsgs) core.mach_msg_release(kmsg);
-  // Whatever array is held, also such as were received.
+  // Whatever message or array is held, also such as were received.
   const { byteLength } = processor.views.memory.buffer;
-  for (let address = 0; address < byteLength; address += 64) core.mach_port_array_deallocate(address);
+  for (let address = 0; address < byteLength; address += 64) {
+    core.mach_msg_release(address);
+    core.mach_port_array_deallocate(address);
+  }
   expect(check()).toBe(0);
   for (const task of tasks) task[Symbol.dispose]();
   expect(check()).toBe(0);

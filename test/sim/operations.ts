@@ -27,14 +27,20 @@ import {
   setAttribute,
 } from "./name-operations.js";
 import { Random } from "./random.js";
-import type { World } from "./world.js";
+import type { Actor, World } from "./world.js";
 
 const ENTRIES_MAX = 60;
+
+function through(world: World, random: Random, actor: Actor): Actor {
+  const by = random.pick(world.actors);
+  if (by !== actor) world.note(`by task ${by.space.serial}`);
+  return by === actor ? actor : world.through(by, actor);
+}
 
 const restart: Operation = (world, random, actor) => {
   if (!random.chance(15)) return receiveNow(world, random, actor);
   world.note("the task ends and another begins");
-  world.removeActor(actor);
+  world.removeActor(actor, random.pick(world.actors));
   world.addActor();
 };
 
@@ -71,6 +77,24 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [1, restart],
 ];
 
+/** Operations on names alone, which another task may do through the task's port. */
+const THROUGH: ReadonlySet<Operation> = new Set([
+  ...[
+    allocate,
+    allocateName,
+    insertRight,
+    extractRight,
+    rename,
+    deallocate,
+    destroy,
+    modRefs,
+    getRefs,
+    getSrights,
+    peek,
+  ],
+  ...[getInfo, getType, request, setAttribute, getStatus, member],
+]);
+
 /** Runs the operation that this number stands for. */
 export function step(world: World, operation: number): void {
   const random = new Random(operation);
@@ -78,5 +102,6 @@ export function step(world: World, operation: number): void {
   const chosen = random.weighted(OPERATIONS);
   world.begin(actor);
   if (actor.space.entries.size > ENTRIES_MAX && random.chance(60)) destroy(world, random, actor);
+  else if (THROUGH.has(chosen) && random.chance(35)) chosen(world, random, through(world, random, actor));
   else chosen(world, random, actor);
 }

@@ -8,6 +8,7 @@ import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
+import { targets } from "./targets.mjs";
 import { tasks } from "./tasks.mjs";
 
 export const scenarios = {
@@ -16,6 +17,7 @@ export const scenarios = {
   ...sets,
   ...notifications,
   ...tasks,
+  ...targets,
   ...memory,
   ...arrays,
   ...guards,
