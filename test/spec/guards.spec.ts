@@ -26,6 +26,11 @@ import {
   MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE,
   MACH_PORT_STATUS_FLAG_GUARDED,
   MACH_PORT_STATUS_FLAG_STRICT_GUARD,
+  MACH_PORT_STATUS_FLAG_IMP_DONATION as IMP_DONATION,
+  MACH_PORT_STATUS_FLAG_NO_GRANT as NO_GRANT,
+  MACH_PORT_STATUS_FLAG_REVIVE as REVIVE,
+  MACH_PORT_STATUS_FLAG_TASKPTR as TASKPTR,
+  MACH_PORT_STATUS_FLAG_TEMPOWNER as TEMPOWNER,
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_RECEIVE,
   MACH_PORT_TYPE_SEND,
@@ -336,4 +341,28 @@ test("assert_attributes is right about a strict guard alone", async () => {
   expectUnchanged(KERN_FAILURE, [a], () => ask(0x7703, MACH_PORT_GUARD_INFO, 2, info.subarray(1)));
   expectUnchanged(KERN_INVALID_ARGUMENT, [a], () => ask(strict, MACH_PORT_RECEIVE_STATUS, 2));
   expectCode(unguard(a, strict, 4), KERN_SUCCESS);
+});
+
+test("A10 guards, ports made and ports ended are another task's by its port", async () => {
+  await using machine = await boot();
+  const [a, b] = [machine.task(), machine.task()];
+  const before = machine.census();
+  const other = a.on(give(b, b.self, MACH_MSG_TYPE_COPY_SEND, a));
+  const port = guarded(other, 4, MPO_STRICT);
+  expect(flagsOf(b, port)).toBe(GUARDED | STRICT);
+  expectCode(assertGuard(other, port, 4), KERN_SUCCESS);
+  expectUnchanged(KERN_INVALID_RIGHT, [b], () => other.destroy(port));
+  expectCode(unguard(other, port, 4), KERN_SUCCESS);
+  expectCode(guard(other, port, 5), KERN_SUCCESS);
+  expectCode(swapGuard(other, port, 5, 6), KERN_SUCCESS);
+  expect(b.context(port)).toBe(6);
+  expectCode(destruct(other, port, 0, 6), KERN_SUCCESS);
+  expect(b.has(port)).toBe(false);
+  expect(machine.census()).toEqual(before);
+});
+
+test("A193 the flags have Mach's numbers", () => {
+  expect([GUARDED, STRICT, IMMOVABLE]).toEqual([0x2, 0x4, 0x40]);
+  expect([TEMPOWNER, IMP_DONATION, REVIVE, TASKPTR, NO_GRANT]).toEqual([0x1, 0x8, 0x10, 0x20, 0x80]);
+  expect([MPG_STRICT, MPG_IMMOVABLE_RECEIVE]).toEqual([1, 2]);
 });
