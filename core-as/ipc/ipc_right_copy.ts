@@ -31,13 +31,14 @@ import {
 import { entry_at, ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { ipc_hash_insert, ipc_hash_lookup, ipc_hash_reserve } from "./ipc_hash";
 import { ipc_notify_no_senders_locked, ipc_request_cancel } from "./ipc_notify";
-import { io_active_hint } from "./ipc_object";
+import { io_active_hint, IO_IMMOVABLE } from "./ipc_object";
 import {
   ip_active,
   IP_DEAD,
   ip_lock,
   ip_special,
   ip_unlock,
+  ipc_port_forget_holder_locked,
   ipc_port_release_locked,
   IpcPort,
   port_at,
@@ -78,7 +79,8 @@ export function ipc_right_copyin_check(entry: IpcEntry, disposition: u32): u32 {
   else return KERN_INVALID_VALUE;
   if ((type & needed) == 0) return KERN_INVALID_RIGHT;
   if (disposition != MACH_MSG_TYPE_MOVE_RECEIVE) return KERN_SUCCESS;
-  return ip_special(port_at(entry.ie_object)) ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
+  const port = port_at(entry.ie_object);
+  return port.io_bits & IO_IMMOVABLE || ip_special(port) ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
 }
 
 /**
@@ -113,9 +115,7 @@ export function ipc_right_copyin(space: IpcSpace, name: u32, entry: IpcEntry, di
     ipc_right_remove_receive(space, name, entry, port);
     port.io_receiver = 0;
     port.io_name = 0;
-    port.ip_mscount = 0;
-    port.imq_seqno = 0;
-    port.ip_context = 0;
+    ipc_port_forget_holder_locked(port);
   }
   journal_commit();
   ip_unlock(port);

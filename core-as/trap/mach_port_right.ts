@@ -134,7 +134,7 @@ function take_right(space: IpcSpace, name: u32, poly: u32, disposition: u32, own
  * A69: takes a right out of the target's space as if the target had sent it to the caller.
  *
  * Returns: out 0 the caller's name for it; codes of space_enter; KERN_INVALID_VALUE, not a disposition; KERN_INVALID_NAME;
- *          KERN_INVALID_RIGHT; KERN_RESOURCE_SHORTAGE.
+ *          KERN_INVALID_RIGHT; KERN_INVALID_CAPABILITY, an immovable receive right; KERN_RESOURCE_SHORTAGE.
  */
 export function mach_port_extract_right(handle: u32, target: u32, name: u32, disposition: u32): u32 {
   const kr = space_enter(handle, target);

@@ -47,6 +47,8 @@ export interface Right {
   value: number;
   /** 16, 17 or 18 as received; 0 for none. */
   type: number;
+  /** Flags of the guarded descriptor that it came by. */
+  guard?: number;
 }
 
 export const NOTHING: Right = { port: null, value: NULL, type: 0 };
@@ -88,6 +90,9 @@ export class Port {
   mscount = 0;
   seqno = 0;
   context = 0;
+  guarded = false;
+  strict = false;
+  immovable = false;
   qlimit = 5;
   srights = 0;
   sorights = 0;
@@ -330,6 +335,7 @@ export class Oracle {
     if (this.mutation !== "move-keeps-counts") port.mscount = 0;
     port.seqno = 0;
     port.context = 0;
+    port.guarded = port.strict = port.immovable = false;
     port.receiver = null;
     this.leaveSets(port);
     for (const waiter of port.receivers.splice(0))

@@ -37,6 +37,12 @@ const TRAPS = {
   mach_port_get_context: 2,
   mach_port_set_context: 3,
   mach_port_peek: 3,
+  mach_port_construct: 4,
+  mach_port_destruct: 4,
+  mach_port_guard_with_flags: 4,
+  mach_port_unguard: 3,
+  mach_port_swap_guard: 4,
+  mach_port_assert_attributes: 4,
   mach_port_move_member: 3,
   mach_port_insert_member: 3,
   mach_port_extract_member: 3,
@@ -92,7 +98,7 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
   const kmsgs: number[] = [];
   const arrays: number[] = [];
   const names = Object.keys(TRAPS) as Name[];
-  /** Makes a message one that carries arrays, of which some are. */
+  /** Makes a message one that carries arrays, of which some are, and guarded ports. */
   const writeArrays = (message: number, size: number, any: () => number): void => {
     const descriptors = random.below(Math.floor((size - 28) / 12) + 1);
     views.setU32(message, 0x80000014);
@@ -102,7 +108,13 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
     for (let at = message + 28; at < message + 28 + 12 * descriptors; at += 12) {
       views.setU32(at, arrays.length > 0 && random.chance(70) ? random.pick(arrays) : any());
       views.setU32(at + 4, random.chance(90) ? random.below(8) : any());
-      const type = random.pick([0, 2, 2, 2, 2]);
+      const type = random.pick([0, 2, 2, 2, 2, 4]);
+      if (type === 4) {
+        views.setU32(at, random.below(3));
+        views.setU32(at + 4, any());
+        views.setU32(at + 8, random.below(4) | (random.pick([16, 16, 16, 17]) << 16) | (type << 24));
+        continue;
+      }
       views.setU32(at + 8, random.below(2) | (random.pick([16, 17, 18, 19, 20, 21, 22]) << 16) | (type << 24));
     }
   };
@@ -137,7 +149,7 @@ test("nonsense is answered with a code and breaks nothing", { timeout: 300_000 }
       if (size >= 40 && random.chance(50)) writeArrays(address, Math.min(size, 100), any);
       kmsgs.push(kmsg);
     } else if (choice === 7) {
-      const option = random.pick([0x11, 0x102, 0x113, 0x106, 0x10e, 0]) | (random.below(16) << 24);
+      const option = random.pick([0x11, 0x102, 0x113, 0x106, 0x10e, 0x1102, 0x1113, 0]) | (random.below(16) << 24);
       const kmsg = kmsgs.length > 0 && random.chance(50) ? random.pick(kmsgs) : any();
       core.mach_msg_trap(task, kmsg, option >>> 0, 4 * random.below(40), any(), any(), 0, any());
     } else if (choice === 8) {

@@ -3,6 +3,7 @@
 
 import { array } from "./array-operations.js";
 import type { Operation } from "./choices.js";
+import { construct, destructOne, guardOne } from "./guard-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
 import {
   allocate,
@@ -63,6 +64,9 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [3, getType],
   [10, request],
   [5, setAttribute],
+  [4, construct],
+  [5, destructOne],
+  [6, guardOne],
   [3, getStatus],
   [9, member],
   [10, give],

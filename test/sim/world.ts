@@ -75,6 +75,7 @@ export class World {
   refused = 0;
   #nextWaiter = 1;
   #retries: number[] = [];
+  #completed = 0;
 
   constructor(kernel: Kernel, options: { mutation?: Mutation | null; trace?: string[] | null } = {}) {
     this.kernel = kernel;
@@ -147,11 +148,11 @@ export class World {
   /** Collects what the kernel completed since the operation began. */
   observe(): void {
     const { processor } = inside(this.kernel.task);
-    for (;;) {
+    // What is done with one completion may bring the next.
+    for (let before = -1; before !== this.#completed; ) {
+      before = this.#completed;
       processor.drain();
-      const retries = this.#retries.splice(0);
-      if (retries.length === 0) return;
-      for (const id of retries) this.#receiveAgain(id);
+      for (const id of this.#retries.splice(0)) this.#receiveAgain(id);
     }
   }
 
@@ -318,6 +319,7 @@ export class World {
   }
 
   #complete(id: number, seen: Seen): void {
+    this.#completed++;
     if (seen.code === MACH_IPC_RETRY) this.#retries.push(id);
     else this.oracle.seen.set(id, seen);
   }

@@ -21,6 +21,7 @@ import {
   MACH_RCV_TIMEOUT,
   MACH_SEND_INVALID_DEST,
   MACH_SEND_NO_BUFFER,
+  MPO_INSERT_SEND_RIGHT,
   TASK_BOOTSTRAP_PORT,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
@@ -115,6 +116,7 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
     mach.mach_port_allocate(self, MACH_PORT_RIGHT_RECEIVE, word),
     mach.mach_port_allocate(self, MACH_PORT_RIGHT_PORT_SET, word),
     mach.mach_port_allocate_name(self, MACH_PORT_RIGHT_RECEIVE, 0x40003),
+    mach.mach_port_construct(self, new Uint32Array([MPO_INSERT_SEND_RIGHT]), 0, word),
     mach.mach_port_insert_right(self, port, port, MACH_MSG_TYPE_MAKE_SEND),
     mach.mach_port_extract_right(self, port, MACH_MSG_TYPE_MAKE_SEND, word, word),
     mach.mach_port_request_notification(self, port, MACH_NOTIFY_DEAD_NAME, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, word),

@@ -2,6 +2,7 @@
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
 import { arrays } from "./arrays.mjs";
+import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
@@ -19,6 +20,8 @@ export const scenarios = {
   ...targets,
   ...memory,
   ...arrays,
+  ...guards,
+  ...guardedPorts,
 };
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
