@@ -1,0 +1,139 @@
+// `npm run answers`: is every answer and every count of the core looked at by a test? One at a time, each constant that is answered is
+// replaced by another, each change of a count dropped or turned round; the suites that come by it must fail.
+//
+//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--learn] [--list]
+//
+// `--again`: only those that survived in an earlier run's --json FILE. `--file`: those in files whose path has the text. `--list`: says
+// what the mutants are. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date. At least
+// 95 % must be caught, and survivors.json must explain each of the others, and nothing else.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { generate } from "./generate.mjs";
+import { fails, measure, prepare } from "./suites.mjs";
+
+const SURVIVORS = new URL("survivors.json", import.meta.url);
+const CATCHES = new URL("catches.json", import.meta.url);
+const ENOUGH = 0.95;
+/** Suites that take longer than so many seconds come last, one at a time. */
+const LONG = 3.5;
+const FIRST = 4;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "string" },
+    again: { type: "string" },
+    only: { type: "string" },
+    file: { type: "string" },
+    learn: { type: "boolean" },
+    list: { type: "boolean" },
+  },
+});
+
+const same = (a, b) => a.file === b.file && a.name === b.name && a.text === b.text && a.kind === b.kind;
+const load = (url) => (existsSync(url) ? JSON.parse(readFileSync(url, "utf8")) : []);
+const say = (text) => process.stderr.write(text);
+
+/** Tries the suites on each mutant, those first that caught most of its function's and file's. */
+function hunt(mutants, measured) {
+  const known = load(CATCHES);
+  const hits = new Map();
+  const count = (path, place) => hits.get(`${path} ${place}`) ?? 0;
+  const rate = (path, { file, name }) =>
+    (8 * count(path, `${file} ${name}`) + count(path, file) + 0.1) / Math.max(measured[path].seconds - 0.9, 0.2);
+  for (const [index, mutant] of mutants.entries()) {
+    const reached = Object.keys(measured).filter((path) => measured[path].reach.includes(mutant.number));
+    mutant.reached = reached.length;
+    const before = known.find((each) => same(each, mutant))?.in;
+    reached.sort((a, b) => rate(b, mutant) - rate(a, mutant));
+    const quick = reached.filter((path) => path !== before && measured[path].seconds <= LONG);
+    const long = reached.filter((path) => path !== before && measured[path].seconds > LONG);
+    const rounds = [
+      reached.includes(before) ? [before] : [],
+      quick.slice(0, FIRST),
+      quick.slice(FIRST),
+      ...long.map((path) => [path]),
+    ];
+    for (const paths of rounds.filter(({ length }) => length > 0)) {
+      const seconds = paths.reduce((sum, path) => sum + measured[path].seconds, 0);
+      const failed = fails(paths, { mutant: mutant.number, limit: 15 + 3 * seconds, ops: 40_000 });
+      if (failed === undefined) continue;
+      Object.assign(mutant, { by: failed.file, found: failed.found });
+      for (const place of [mutant.file, `${mutant.file} ${mutant.name}`])
+        hits.set(`${failed.file} ${place}`, count(failed.file, place) + 1);
+      break;
+    }
+    const caught = mutants.filter(({ by }) => by !== undefined).length;
+    say(
+      `${index + 1} of ${mutants.length}, ${caught} caught: ${mutant.number} ${mutant.name}: ${mutant.by ?? "SURVIVES"}\n`,
+    );
+    if (values.json !== undefined && index % 10 === 0) write(mutants.slice(0, index + 1));
+  }
+}
+
+function write(mutants) {
+  writeFileSync(values.json, `${JSON.stringify(mutants, null, 1)}\n`);
+}
+
+/** Notes where mutants were caught. */
+function learn(mutants, all) {
+  const catches = load(CATCHES).filter((each) => all.some((mutant) => same(mutant, each)));
+  for (const { file, name, kind, text, by } of mutants) {
+    if (by === undefined) continue;
+    const known = catches.find((each) => same(each, { file, name, kind, text }));
+    if (known === undefined) catches.push({ file, name, kind, text, in: by });
+    else known.in = by;
+  }
+  const key = ({ file, name, text, kind }) => [file, name, text, kind].join("\n");
+  catches.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  writeFileSync(CATCHES, `[\n${catches.map((each) => `  ${JSON.stringify(each)}`).join(",\n")}\n]\n`);
+}
+
+function table(mutants) {
+  const groups = [...new Set(mutants.map((each) => each.class))].sort();
+  const line = (cells) => console.log(cells.map((cell, at) => String(cell)[at ? "padStart" : "padEnd"](12)).join(""));
+  line(["class", "mutants", "caught", "survive", "percent"]);
+  for (const group of [...groups, "all"]) {
+    const own = mutants.filter((each) => group === "all" || each.class === group);
+    const caught = own.filter(({ by }) => by !== undefined).length;
+    line([group, own.length, caught, own.length - caught, ((100 * caught) / own.length).toFixed(1)]);
+  }
+}
+
+/** Prints the survivors. Returns: whether enough are caught, each of the others is explained, and nothing else is. */
+function explain(mutants, isAll) {
+  const known = load(SURVIVORS);
+  const survivors = mutants.filter(({ by }) => by === undefined);
+  const open = survivors.filter((mutant) => !known.some((each) => same(each, mutant)));
+  for (const { number, class: group, kind, file, line, name, text, reached } of open)
+    console.log(
+      `survives: ${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}${reached ? "" : " (not reached)"}`,
+    );
+  const wrong = isAll ? known.filter((each) => !survivors.some((mutant) => same(each, mutant))) : [];
+  for (const { file, name, kind, text } of wrong)
+    console.log(`explained, and caught or gone: core-as/${file} ${name}: ${kind} ${text}`);
+  console.log(`${survivors.length} survivors, ${open.length} not explained`);
+  const enough = !isAll || survivors.length <= mutants.length * (1 - ENOUGH);
+  return enough && open.length === 0 && wrong.length === 0;
+}
+
+const mutants = generate();
+const only = values.only?.split(",").map(Number);
+const before = values.again && load(values.again).filter(({ by }) => by === undefined);
+const chosen = mutants.filter(
+  (each) =>
+    (only?.includes(each.number) ?? true) &&
+    (before?.some((other) => same(each, other)) ?? true) &&
+    (values.file === undefined || each.file.includes(values.file)),
+);
+if (values.list) {
+  for (const { number, class: group, kind, file, line, name, text } of chosen)
+    console.log(`${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}`);
+} else {
+  await prepare();
+  hunt(chosen, measure(say));
+  table(chosen);
+  if (values.learn) learn(chosen, mutants);
+  if (values.json !== undefined) write(chosen);
+  process.exitCode = explain(chosen, chosen.length === mutants.length) ? 0 : 1;
+}
