@@ -2,6 +2,7 @@
 // follows, so that any subsequence can be replayed.
 
 import type { Operation } from "./choices.js";
+import { FORMS } from "./form-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
 import {
   allocate,
@@ -63,6 +64,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [5, sendAndReceive],
   [2, cancelWait],
   [1, restart],
+  ...FORMS,
 ];
 
 /** Runs the operation that this number stands for. */

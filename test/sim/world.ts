@@ -26,6 +26,7 @@ import {
   type Waiter,
 } from "../lib/oracle-state.js";
 import { type InnerTask, inside } from "../lib/space.js";
+import type { Driven } from "./driven.js";
 
 /** One task as both sides see it. */
 export interface Actor {
@@ -67,7 +68,13 @@ export class World {
   #nextWaiter = 1;
   #retries: number[] = [];
 
-  constructor(kernel: Kernel, options: { mutation?: Mutation | null; trace?: string[] | null } = {}) {
+  readonly #driven: Driven | null;
+
+  constructor(
+    kernel: Kernel,
+    options: { mutation?: Mutation | null; trace?: string[] | null; driven?: Driven | null } = {},
+  ) {
+    this.#driven = options.driven ?? null;
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
@@ -76,7 +83,7 @@ export class World {
   /** Adds a task with an empty space. */
   addActor(): Actor {
     const task = this.kernel.createTask({ name: "actor" });
-    const calls = traps(task);
+    const calls = this.#driven?.wrap(traps(task)) ?? traps(task);
     const self = calls.mach_task_self();
     const inner = inside(task);
     const space = new Space(serialOf(calls, self));
