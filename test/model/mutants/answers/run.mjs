@@ -1,20 +1,27 @@
 // `npm run answers`: is every answer and every count of the core looked at by a test? One at a time, each constant that is answered is
 // replaced by another, each change of a count dropped or turned round; the suites that come by it must fail.
 //
-//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--learn] [--list]
+//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--learn] [--list] [--suites]
 //
 // `--again`: only those that survived in an earlier run's --json FILE. `--file`: those in files whose path has the text. `--list`: says
-// what the mutants are. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date. At least
+// what the mutants are. `--suites`: without the explorer, which looks at what only deaths and races come by. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date. At least
 // 95 % must be caught, and survivors.json must explain each of the others, and nothing else.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { generate } from "./generate.mjs";
 import { measure, prepare, Searcher } from "./suites.mjs";
 
 const SURVIVORS = new URL("survivors.json", import.meta.url);
 const CATCHES = new URL("catches.json", import.meta.url);
+const EXPLORER = new URL("../run.mjs", import.meta.url);
+const LEFT = new URL("../../../../build/answers/left.json", import.meta.url);
+const FOUND = new URL("../../../../build/answers/found.json", import.meta.url);
 const ENOUGH = 0.95;
+/** Suites that take longer than so many seconds are tried on what is left by the others. */
+const LONG = 2.5;
 /** A suite may take so many times as long as without a mutant, and so many seconds more. */
 const SLACK = { times: 10, seconds: 12 };
 
@@ -28,6 +35,7 @@ const { values } = parseArgs({
     file: { type: "string" },
     learn: { type: "boolean" },
     list: { type: "boolean" },
+    suites: { type: "boolean" },
   },
 });
 
@@ -40,7 +48,7 @@ function drop(list, item) {
 }
 
 /** Tries the suites on each mutant, those first that caught most of its function's and file's in the least time. */
-async function hunt(mutants, measured) {
+async function hunt(mutants, measured, isLong) {
   const known = load(CATCHES);
   const hits = new Map();
   const count = (path, place) => hits.get(`${path} ${place}`) ?? 0;
@@ -48,8 +56,10 @@ async function hunt(mutants, measured) {
     (8 * count(path, `${file} ${name}`) + count(path, file) + 0.1) / (measured[path].seconds + 0.05);
   const searcher = new Searcher();
   for (const [index, mutant] of mutants.entries()) {
-    const reached = Object.keys(measured).filter((path) => measured[path].reach.has(mutant.number));
-    mutant.reached = reached.length;
+    if (mutant.by !== undefined) continue;
+    const all = Object.keys(measured).filter((path) => measured[path].reach.has(mutant.number));
+    mutant.reached = all.length;
+    const reached = all.filter((path) => measured[path].seconds > LONG === isLong);
     // Deaths at every access take long, and only recovery answers to them.
     if (!RECOVERY.test(`${mutant.file} ${mutant.name}`)) drop(reached, "test/kernel/crash.test.ts");
     const before = known.find((each) => same(each, mutant))?.in;
@@ -66,9 +76,25 @@ async function hunt(mutants, measured) {
     say(
       `${index + 1} of ${mutants.length}, ${caught} caught: ${mutant.number} ${mutant.name}: ${mutant.by ?? "survives"}\n`,
     );
-    if (values.json !== undefined && index % 10 === 0) write(mutants.slice(0, index + 1));
+    if (values.json !== undefined && index % 10 === 0) write(mutants);
   }
   searcher.end();
+}
+
+/** What only deaths and races come by: the explorer's scenarios (../run.mjs). */
+function explore(mutants) {
+  const left = mutants.filter(({ by }) => by === undefined);
+  if (left.length === 0) return;
+  writeFileSync(LEFT, JSON.stringify(left));
+  const options = ["--answers", "--explorer", "--again", fileURLToPath(LEFT), "--json", fileURLToPath(FOUND)];
+  rmSync(FOUND, { force: true });
+  const run = spawnSync(process.execPath, ["--stack-size=60000", fileURLToPath(EXPLORER), ...options, "--stage", "3"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if (run.status !== 0) throw new Error("the explorer failed");
+  for (const { by, found, ...mutant } of load(FOUND)) {
+    if (by !== undefined) Object.assign(left.find((each) => same(each, mutant)) ?? {}, { by, found });
+  }
 }
 
 function write(mutants) {
@@ -131,7 +157,10 @@ if (values.list) {
     console.log(`${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}`);
 } else {
   await prepare();
-  await hunt(chosen, await measure(say));
+  const measured = await measure(say);
+  await hunt(chosen, measured, false);
+  await hunt(chosen, measured, true);
+  if (!values.suites) explore(chosen);
   table(chosen);
   if (values.learn) learn(chosen, mutants);
   if (values.json !== undefined) write(chosen);

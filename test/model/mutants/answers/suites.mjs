@@ -13,11 +13,12 @@ const KERNELS = new URL("kernels.mjs", import.meta.url);
 const SEARCH = new URL("search.mjs", import.meta.url);
 const TESTS = /\.(test|spec)\.ts$/;
 /** Those of the calls, and those of the classes that are a call each. */
-const SUITES = /^test\/((spec|sim|traces|kernel)\/|host\/(right|receive-right|message|send|port-set|overflow)\.)/;
+const SUITES =
+  /^test\/((spec|sim|traces|kernel)\/|host\/(right|receive-right|message|send|port-set|overflow|kernel|growth|supervision|lock-free)\.)/;
 /** A process is made anew after so many mutants: what a broken kernel leaves behind adds up. */
 const MUTANTS_MAX = 60;
 /** So that a suite of random operations takes no longer than others. */
-const LESS = { OPS: "30000", RUNS: "25" };
+const LESS = { OPS: "12000", RUNS: "12" };
 
 export const suites = files("test", TESTS).filter((path) => SUITES.test(path));
 

@@ -6,7 +6,28 @@ import { chai, JestAsymmetricMatchers, JestChaiExpect, JestExtend, GLOBAL_EXPECT
 chai.use(JestExtend);
 chai.use(JestChaiExpect);
 chai.use(JestAsymmetricMatchers);
-export const expect = Object.assign((value, message) => chai.expect(value, message), chai.expect);
+
+/** Asks again until the matcher is content, for a second. */
+const poll = (get) =>
+  new Proxy(
+    {},
+    {
+      get:
+        (_, matcher) =>
+        async (...wanted) => {
+          for (let tries = 0; ; tries++) {
+            try {
+              return chai.expect(await get())[matcher](...wanted);
+            } catch (error) {
+              if (tries === 20) throw error;
+              await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+          }
+        },
+    },
+  );
+
+export const expect = Object.assign((value, message) => chai.expect(value, message), chai.expect, { poll });
 Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: expect, configurable: true });
 setState({ assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null }, expect);
 
