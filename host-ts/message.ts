@@ -3,6 +3,7 @@
 
 import {
   KERN_INVALID_NAME,
+  MACH_MSG_OOL_PORTS_DESCRIPTOR,
   MACH_MSG_TYPE_PORT_RECEIVE,
   MACH_SEND_INVALID_DEST,
   MACH_SEND_INVALID_REPLY,
@@ -26,6 +27,7 @@ import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
 import { type Right, rightOf, type SendOnceRight, type SendRight } from "./right.js";
 import type { Space } from "./space.js";
+import { namesIn } from "./trap/port-arrays.js";
 
 /** Who sent a message, as the kernel knows. */
 export interface Sender {
@@ -97,21 +99,18 @@ export class Message implements Disposable {
     return this.#space.views.bytes(this.#at * 4 + start, length);
   }
 
-  /** The rights it carried, in order; a right whose port is dead refuses all use. */
+  /** The rights it carried, in order, those of arrays too; a right whose port is dead refuses all use. */
   get rights(): readonly Right[] {
     if (this.#rights !== null) return this.#rights;
     const words = this.#words("rights");
-    const count = portCount(words, this.#at);
-    if (count === 0) {
+    if (portCount(words, this.#at) === 0) {
       this.#rights = NO_RIGHTS;
       return NO_RIGHTS;
     }
     const rights: Right[] = [];
-    for (let index = 0; index < count; index++) {
-      const word = this.#at + 7 + index * 3;
-      const disposition = ((words[word + 2] as number) >>> 16) & 0xff;
-      rights.push(rightOf(this.#space, disposition, (words[word] as number) >>> 0));
-    }
+    eachRight(this.#space, words, this.#at, (name, disposition) => {
+      rights.push(rightOf(this.#space, disposition, name));
+    });
     this.#rights = rights;
     return rights;
   }
@@ -253,19 +252,43 @@ export function releaseReceived(space: Space, kmsg: number, at: number, reply: b
     if (isPort(name)) space.deallocate(name);
   }
   if (rights) releaseBody(space, words, at);
+  releaseArrays(space, words, at);
   space.core.mach_msg_release(kmsg);
 }
 
 /** @internal Releases the rights that descriptors name by dispositions which mean that they are held. */
 export function releaseBody(space: Space, words: Int32Array, at: number): void {
+  eachRight(space, words, at, (name, disposition) => {
+    if (!isPort(name) || disposition > 18) return;
+    if (disposition === MACH_MSG_TYPE_PORT_RECEIVE) space.destroyReceive(name);
+    else space.deallocate(name);
+  });
+}
+
+/** Calls `take` for each right that a descriptor or an array of the message names. */
+function eachRight(
+  space: Space,
+  words: Int32Array,
+  at: number,
+  take: (name: number, disposition: number) => void,
+): void {
   const count = portCount(words, at);
   for (let index = 0; index < count; index++) {
     const word = at + 7 + index * 3;
     const name = (words[word] as number) >>> 0;
-    const disposition = ((words[word + 2] as number) >>> 16) & 0xff;
-    if (!isPort(name) || disposition > 18) continue;
-    if (disposition === MACH_MSG_TYPE_PORT_RECEIVE) space.destroyReceive(name);
-    else space.deallocate(name);
+    const shape = words[word + 2] as number;
+    const disposition = (shape >>> 16) & 0xff;
+    if (shape >>> 24 !== MACH_MSG_OOL_PORTS_DESCRIPTOR) take(name, disposition);
+    else for (const one of namesIn(space, name, words[word + 1] as number)) take(one, disposition);
+  }
+}
+
+function releaseArrays(space: Space, words: Int32Array, at: number): void {
+  const count = portCount(words, at);
+  for (let index = 0; index < count; index++) {
+    const word = at + 7 + index * 3;
+    if ((words[word + 2] as number) >>> 24 !== MACH_MSG_OOL_PORTS_DESCRIPTOR) continue;
+    space.core.mach_port_array_deallocate((words[word] as number) >>> 0);
   }
 }
 

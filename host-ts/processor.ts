@@ -33,6 +33,8 @@ export type Done = (code: number, kmsg: number, size: number) => void;
 const OUT_WORDS = 16;
 const BATCH_WORDS = 1024;
 const DRAIN_MAX = 256;
+/** How long a thread that was condemned waits to be stopped. */
+const CONDEMNED_MS = 1000;
 
 /** This agent's place in a kernel. */
 export class Processor {
@@ -252,6 +254,9 @@ export class Processor {
     const state = this.#state[0] as number;
     const alive = state === PROCESSOR_USER || state === PROCESSOR_KERNEL || state === PROCESSOR_FAULTED;
     if (site === 0 && alive) return error;
+    // Who condemned this thread stops it next. An error that nobody catches is no news until then, and where one meets
+    // `worker.terminate()` at the wrong instant, Node ends the whole process.
+    if (site === 0 && this.canBlock) Atomics.wait(this.#state, 0, state, CONDEMNED_MS);
     platform.turn(() => this.stop());
     if (site !== 0) return new KernelPanic(site, { cause: error });
     return new KernError(trap, KERN_TERMINATED, "this thread was condemned", { cause: error });

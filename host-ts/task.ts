@@ -1,13 +1,13 @@
 // A task: a name space of its own, the rights in it, and its place on this thread. What its methods
 // make lives in the files of rights; this one holds them together.
 
-import { KERN_SUCCESS, KERN_TERMINATED } from "./abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS, KERN_TERMINATED } from "./abi/codes.gen.js";
 import { Bootstrap } from "./bootstrap/bootstrap.js";
 import { KernError } from "./errors.js";
 import { PortSet } from "./port-set.js";
 import type { Processor } from "./processor.js";
 import { ReceiveRight } from "./receive-right.js";
-import type { Right } from "./right.js";
+import { type Right, SendRight } from "./right.js";
 import { Space } from "./space.js";
 import { attachSpawned } from "./worker/attach.js";
 
@@ -111,6 +111,23 @@ export class Task implements Disposable {
    */
   allocatePortSet(members?: Iterable<ReceiveRight>): PortSet {
     return PortSet.allocate(this, members);
+  }
+
+  /**
+   * A send right for the task's own port, a new reference each time. Who is given it can do to the task what the task can do
+   * itself, by the calls of `mach-ipc/traps`, and end it; its `onDead` tells of the task's end.
+   *
+   * @throws KernError `KERN_INVALID_TASK`: the task has ended. `KERN_RESOURCE_SHORTAGE`: out of memory.
+   * @mach mach_task_self
+   */
+  port(): SendRight {
+    const { core } = this.processor;
+    const name = core.mach_task_self(this.handle) >>> 0;
+    if (name === 0) {
+      const kr = core.mach_port_type(this.handle, this.self, this.self);
+      throw new KernError("Task.port", kr === KERN_SUCCESS ? KERN_RESOURCE_SHORTAGE : kr);
+    }
+    return new SendRight(Space.of(this), name);
   }
 
   /** True once the task was disposed here. */

@@ -6,6 +6,7 @@ import type { Task } from "./task.js";
 import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
+import { type MachPortArrayTraps, machPortArrayTraps } from "./trap/port-arrays.js";
 import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
@@ -15,6 +16,7 @@ export type { Out } from "./trap/arguments.js";
 export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
+export type { MachPortArrayTraps } from "./trap/port-arrays.js";
 export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
@@ -25,6 +27,7 @@ export type Traps = MachTaskTraps &
   MachPortTraps &
   MachPortFormsTraps &
   MachPortInfoTraps &
+  MachPortArrayTraps &
   MachLibraryTraps;
 
 const bound = new WeakMap<Task, Traps>();
@@ -51,6 +54,7 @@ export function traps(task: Task): Traps {
       ...machPortTraps(task),
       ...machPortFormsTraps(task),
       ...machPortInfoTraps(task),
+      ...machPortArrayTraps(task),
       ...machLibraryTraps(task, messages),
     };
     bound.set(task, calls);

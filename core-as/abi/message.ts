@@ -4,6 +4,7 @@
 //   header  0 bits | 4 size | 8 remote | 12 local | 16 voucher | 20 id            24 bytes
 //   body    24 descriptor count, when COMPLEX, then 12 bytes a descriptor
 //   port descriptor  0 name | 4 pad | 8 pad16 | 10 disposition u8 | 11 type u8
+//   array of ports   0 address | 4 count | 8 deallocate u8 | 9 copy u8 | 10 disposition u8 | 11 type u8
 
 export const MACH_MSGH_BITS_REMOTE_MASK: u32 = 0x0000001f;
 export const MACH_MSGH_BITS_LOCAL_MASK: u32 = 0x00001f00;
@@ -37,6 +38,8 @@ export const MACH_MSG_OOL_DESCRIPTOR: u32 = 1;
 export const MACH_MSG_OOL_PORTS_DESCRIPTOR: u32 = 2;
 export const MACH_MSG_OOL_VOLATILE_DESCRIPTOR: u32 = 3;
 export const MACH_MSG_GUARDED_PORT_DESCRIPTOR: u32 = 4;
+/** How a receiver got what a descriptor names, and what `copy` of an array says. */
+export const MACH_MSG_VIRTUAL_COPY: u32 = 1;
 /** Ports in one message, descriptors and arrays together. */
 export const MACH_MSG_PORTS_MAX: u32 = 16383;
 

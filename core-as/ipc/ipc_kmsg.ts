@@ -3,7 +3,9 @@
 // frames. The bytes are the user's: the kernel reads a word of them once, and keeps ports out of them, so that nothing that is
 // written there later matters. Where a kmsg is says its owner (zone.ts).
 //
-//   IpcKmsg 88 | ports, 8 bytes each: port, received disposition | bytes: header 24, body | room for a trailer 64
+//   IpcKmsg 88 | slots, 8 bytes each: port, received disposition | bytes: header 24, body | room for a trailer 64
+//
+// A port descriptor has one slot; an array of ports has one that counts, and one for each port of it (ipc_kmsg_ports.ts).
 
 import { journal_set } from "../kern/journal";
 import { FRAME_KMSG, frames_alloc, frames_free } from "../kern/frame";
@@ -22,6 +24,7 @@ import {
 } from "../kern/zone";
 import { MACH_MSG_TYPE_PORT_SEND, MACH_MSGH_BITS_COMPLEX, MAX_TRAILER_SIZE } from "../abi/message";
 import { word_add, word_sub } from "../sync/atomics";
+import { IpcSpace, IS_BYTES, IS_QUOTA, is_serial } from "./ipc_space";
 
 /** Flags of ikm_types. */
 /** The destination right is counted in the port. */
@@ -36,10 +39,12 @@ export const IKM_RECEIVE: u32 = 1 << 19;
 export const IKM_COMPLEX: u32 = 1 << 21;
 /** Has its sequence number already: it was put back. */
 export const IKM_NUMBERED: u32 = 1 << 20;
+/** Copied out, and its first array is in ikm_next. */
+export const IKM_ARRAYS: u32 = 1 << 22;
 
 @unmanaged
 export class IpcKmsg extends Element {
-  /** Next older in the inbox. Written by the sender before it publishes the kmsg. */
+  /** Next older in the inbox. Written by the sender before it publishes the kmsg. Of what is copied out: its first array. */
   ikm_next: u32;
   /** Next newer on the list. Guarded by the port's lock. */
   _ikm_forward: u32;
@@ -49,7 +54,7 @@ export class IpcKmsg extends Element {
   ikm_size: u32;
   /** Address of the ports array. */
   ikm_ports: u32;
-  /** Ports that the array has room for. */
+  /** Slots that there are. */
   ikm_ports_max: u32;
   /** Destination: a port, or 0. */
   _ikm_remote: u32;
@@ -57,7 +62,7 @@ export class IpcKmsg extends Element {
   _ikm_local: u32;
   /** Received disposition of the destination, of the reply << 8, flags IKM_*. */
   ikm_types: u32;
-  /** Descriptors that have been copied in. */
+  /** Slots that were filled. */
   ikm_ports_count: u32;
   ikm_seqno: u32;
   /** Serial number of the sending task, 0: the kernel. */
@@ -122,7 +127,7 @@ export function ikm_local_type(kmsg: IpcKmsg): u32 {
   return (kmsg.ikm_types >>> 8) & 0xff;
 }
 
-/** Address of the port word of descriptor `index`; the received disposition follows it. */
+/** Address of the port word of slot `index`; the received disposition follows it. */
 export function ikm_port_at(kmsg: IpcKmsg, index: u32): usize {
   return kmsg.ikm_ports + index * 8;
 }
@@ -135,7 +140,7 @@ export function ikm_valid(address: usize): bool {
 }
 
 /**
- * Makes a kmsg with room for a message of `size` bytes that carries `ports` descriptors.
+ * Makes a kmsg with room for a message of `size` bytes and `ports` slots.
  *
  * Conditions: in a trap; any locks held. `size` at most MACH_MSG_SIZE_MAX.
  * Returns:    the kmsg, in this processor's hand, without rights; null when memory is exhausted.
@@ -211,7 +216,7 @@ export function ikm_charge(kmsg: IpcKmsg): u32 {
  *
  * Returns: false when the quota is used up; nothing is charged then.
  */
-export function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32, serial: u32): bool {
+function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32, serial: u32): bool {
   const bytes = ikm_charge(kmsg);
   // [S16] Add, look, take back: two that race may both be refused, never both let through.
   if (word_add(used_at, bytes) + bytes > quota) {
@@ -221,6 +226,17 @@ export function ipc_kmsg_charge(kmsg: IpcKmsg, used_at: usize, quota: u32, seria
   kmsg.ikm_charged_serial = serial;
   kmsg.ikm_charged = <u32>used_at;
   return true;
+}
+
+/** As ipc_kmsg_alloc, charged to the task of `space` if that has a quota. Returns: null also when the quota is used up. */
+export function ipc_kmsg_alloc_charged(space: IpcSpace, size: u32, ports: u32): IpcKmsg | null {
+  const kmsg = ipc_kmsg_alloc(size, ports);
+  const quota_at = changetype<usize>(space) + IS_BYTES + IS_QUOTA;
+  const quota = load<u32>(quota_at);
+  if (!kmsg || quota == 0) return kmsg;
+  if (ipc_kmsg_charge(kmsg, quota_at + 4, quota, is_serial(changetype<usize>(space)))) return kmsg;
+  ipc_kmsg_free(kmsg);
+  return null;
 }
 
 function ipc_kmsg_discharge(kmsg: IpcKmsg): void {

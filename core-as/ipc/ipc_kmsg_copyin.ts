@@ -26,6 +26,7 @@ import {
   MACH_MSGH_BITS_USER,
   MACH_SEND_INVALID_DEST,
   MACH_SEND_INVALID_HEADER,
+  MACH_SEND_INVALID_MEMORY,
   MACH_SEND_INVALID_REPLY,
   MACH_SEND_INVALID_RIGHT,
   MACH_SEND_INVALID_TYPE,
@@ -42,6 +43,7 @@ import {
 import { MACH_PORT_NULL, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_TYPE_SEND_ONCE, MACH_PORT_VALID } from "../abi/port";
 import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { IKM_COMPLEX, IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
+import { ipc_kmsg_copyin_array } from "./ipc_kmsg_ports";
 import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
 import { ipc_port_circular } from "./ipc_reap";
 import { ipc_right_lookup } from "./ipc_right";
@@ -62,18 +64,19 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
   const count = load<u32>(bytes, 24);
   if (count > (size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES) return MACH_SEND_MSG_TOO_SMALL;
   let ports: u64 = 0;
+  let listed: u64 = 0;
   let foreign = false;
   for (let index: u32 = 0; index < count; index++) {
     const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
     const type = <u32>load<u8>(at, 11);
     if (!descriptor_well_formed(at, type)) return MACH_SEND_INVALID_TYPE;
-    if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) ports += load<u32>(at, 4);
+    if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) listed += load<u32>(at, 4);
     else if (type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) ports++;
-    if (type != MACH_MSG_PORT_DESCRIPTOR) foreign = true;
+    if (type != MACH_MSG_PORT_DESCRIPTOR && type != MACH_MSG_OOL_PORTS_DESCRIPTOR) foreign = true;
   }
-  if (ports > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
+  if (ports + listed > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
   if (foreign) return MACH_SEND_INVALID_TYPE;
-  return count > kmsg.ikm_ports_max ? MACH_SEND_MSG_TOO_SMALL : MACH_MSG_SUCCESS; // prepared for fewer
+  return count + listed > kmsg.ikm_ports_max ? MACH_SEND_MSG_TOO_SMALL : MACH_MSG_SUCCESS; // prepared for fewer
 }
 
 function descriptor_well_formed(at: usize, type: u32): bool {
@@ -203,29 +206,47 @@ export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
  *
  * Conditions: space locked, header copied in, nothing in the journal. Commits.
  * Consumes:   each right as its disposition says; on failure those before the bad one are in the kmsg (A80).
- * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT.
+ * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, an array that is none.
  */
 export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
   const count = min(load<u32>(bytes, 24), kmsg.ikm_ports_max);
-  for (let index: u32 = 0; index < count; index++) {
+  let code = MACH_MSG_SUCCESS;
+  for (let index: u32 = 0; index < count && code == MACH_MSG_SUCCESS; index++) {
     const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
-    const name = load<u32>(at);
-    const disposition = <u32>load<u8>(at, 10);
-    const slot_at = ikm_port_at(kmsg, index);
-    store<u32>(slot_at, 0);
-    store<u32>(slot_at, ipc_copyin_type(disposition), 4);
-    kmsg.ikm_ports_count = index + 1;
-    if (!MACH_PORT_VALID(name)) {
-      store<u32>(slot_at, name); // 0 or dead: carried as it is (A59)
-      continue;
-    }
-    const entry = ipc_right_lookup(space, name);
-    if (!entry || ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_RIGHT;
-    ipc_right_copyin(space, name, entry, disposition, slot_at);
-    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) kmsg.ikm_types |= IKM_RECEIVE;
+    if (load<u8>(at, 11) == MACH_MSG_OOL_PORTS_DESCRIPTOR) code = ipc_kmsg_copyin_array(space, kmsg, at);
+    else code = ipc_kmsg_copyin_port(space, kmsg, load<u32>(at), load<u8>(at, 10));
   }
+  return code;
+}
+
+/**
+ * Copies one right of the body into the next slot.
+ *
+ * Conditions, Consumes, Returns: as ipc_kmsg_copyin_body. MACH_SEND_INVALID_MEMORY: there are fewer slots than when the shape was
+ * checked, since somebody writes the message meanwhile.
+ */
+export function ipc_kmsg_copyin_port(space: IpcSpace, kmsg: IpcKmsg, name: u32, disposition: u32): u32 {
+  if (kmsg.ikm_ports_count == kmsg.ikm_ports_max) return MACH_SEND_INVALID_MEMORY;
+  const slot_at = ikm_slot(kmsg, ipc_copyin_type(disposition));
+  if (!MACH_PORT_VALID(name)) {
+    store<u32>(slot_at, name); // 0 or dead: carried as it is (A59)
+    return MACH_MSG_SUCCESS;
+  }
+  const entry = ipc_right_lookup(space, name);
+  if (!entry || ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) return MACH_SEND_INVALID_RIGHT;
+  ipc_right_copyin(space, name, entry, disposition, slot_at);
+  if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) kmsg.ikm_types |= IKM_RECEIVE;
   return MACH_MSG_SUCCESS;
+}
+
+/** Takes the next slot. Conditions: there is one. Returns: its address; it holds no port. */
+export function ikm_slot(kmsg: IpcKmsg, type: u32): usize {
+  const slot_at = ikm_port_at(kmsg, kmsg.ikm_ports_count);
+  store<u32>(slot_at, 0);
+  store<u32>(slot_at, type, 4);
+  kmsg.ikm_ports_count++;
+  return slot_at;
 }
 
 /**

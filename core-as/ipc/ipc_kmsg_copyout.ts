@@ -1,7 +1,6 @@
 // Ports become the receiver's names, and the trailer is written: the mirror of ipc_kmsg_copyin. The pseudo-receive of a send
 // that failed after copyin is here too: it gives the sender its rights back (A99 to A105).
 
-import { KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_IPC_SPACE,
   MACH_MSG_SUCCESS,
@@ -23,6 +22,7 @@ import {
   MSGH_SIZE,
 } from "../abi/message";
 import { ikm_complex, IKM_COUNTED, IKM_KEEP, ikm_local_type, ikm_port_at, ikm_remote_type, IpcKmsg } from "./ipc_kmsg";
+import { ipc_kmsg_copyout_array, SLOT_ARRAY, slot_array_count } from "./ipc_kmsg_ports";
 import { journal_commit } from "../kern/journal";
 import { OWNER_WORK } from "../kern/zone";
 import { reap_push, reap_run } from "./ipc_reap";
@@ -76,7 +76,8 @@ export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
  * Conditions: kmsg in this processor's hand, off its queue; nothing locked, nothing in the journal.
  * Consumes:   the kmsg's rights, in any case.
  * Returns:    MACH_MSG_SUCCESS; MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE, no room for the reply name: only a header is delivered;
- *             MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE, no room for a descriptor's: its name is 0.
+ *             MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE, no room for a name of the body: it is 0; | MACH_MSG_VM_KERNEL, no memory for
+ *             an array: its address is 0.
  */
 export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
@@ -95,7 +96,8 @@ export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
       is_unlock(space);
       return ipc_kmsg_copyout_dest(kmsg, MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE);
     }
-    if (complex && kmsg.ikm_ports_count != 0) code = copyout_body(space, kmsg);
+    const trouble = complex ? copyout_body(space, kmsg) : 0;
+    if (trouble != 0) code = MACH_RCV_BODY_ERROR | trouble;
     is_unlock(space);
   }
   store<u32>(bytes, complex | ikm_local_type(kmsg) | (ikm_remote_type(kmsg) << 8), MSGH_BITS);
@@ -106,21 +108,26 @@ export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
   return code;
 }
 
-/** Conditions: space locked, nothing in the journal. Rights that find no room stay in the kmsg. */
+/** Conditions: space locked, nothing in the journal. Rights that find no room stay in the kmsg. Returns: 0, or trouble bits. */
 function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
-  let code = MACH_MSG_SUCCESS;
-  for (let index: u32 = 0; index < kmsg.ikm_ports_count; index++) {
+  let trouble: u32 = 0;
+  let at = <usize>kmsg.ikm_bytes + MSGH_BASE_BYTES;
+  for (let index: u32 = 0; index < kmsg.ikm_ports_count; index++, at += MSGH_DESCRIPTOR_BYTES) {
     const slot_at = ikm_port_at(kmsg, index);
     const type = load<u32>(slot_at, 4);
+    if (type & SLOT_ARRAY) {
+      trouble |= ipc_kmsg_copyout_array(space, kmsg, index, at);
+      index += slot_array_count(type);
+      continue;
+    }
     const name = ipc_right_copyout(space, slot_at, type, 0);
-    if (load<u32>(slot_at) != 0) code = MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE;
-    const at = <usize>kmsg.ikm_bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
+    if (load<u32>(slot_at) != 0) trouble |= MACH_MSG_IPC_SPACE;
     store<u32>(at, name);
     store<u32>(at, 0, 4);
     store<u32>(at, type << 16, 8); // pad16 0, disposition, type 0
   }
-  if (code == MACH_MSG_SUCCESS) kmsg.ikm_ports_count = 0;
-  return code;
+  if (trouble == 0) kmsg.ikm_ports_count = 0;
+  return trouble;
 }
 
 /**
@@ -186,10 +193,10 @@ export function ipc_kmsg_copyout_pseudo(space: IpcSpace, kmsg: IpcKmsg): u32 {
   }
   const remote = ipc_right_copyout(space, remote_at, ikm_remote_type(kmsg), 0);
   const local = ipc_right_copyout(space, local_at, ikm_local_type(kmsg), 0);
-  if (complex && copyout_body(space, kmsg) != MACH_MSG_SUCCESS) trouble = MACH_MSG_IPC_SPACE;
+  if (complex) trouble = copyout_body(space, kmsg);
   is_unlock(space);
-  if (kmsg.ikm_remote != 0 || kmsg.ikm_local != 0) trouble = MACH_MSG_IPC_SPACE;
-  if (trouble != KERN_SUCCESS) ipc_kmsg_clean(kmsg);
+  if (kmsg.ikm_remote != 0 || kmsg.ikm_local != 0) trouble |= MACH_MSG_IPC_SPACE;
+  if (trouble != 0) ipc_kmsg_clean(kmsg);
   store<u32>(bytes, complex | ikm_remote_type(kmsg) | (ikm_local_type(kmsg) << 8), MSGH_BITS);
   store<u32>(bytes, kmsg.ikm_size, MSGH_SIZE);
   store<u32>(bytes, remote, MSGH_REMOTE_PORT);

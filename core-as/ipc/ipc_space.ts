@@ -129,6 +129,9 @@ export function is_serial(space: usize): u32 {
   return load<u32>(space + IS_BYTES);
 }
 
+/** Where the quota of message bytes of the task is, from its serial number; the bytes that are charged to it are the next word. */
+export const IS_QUOTA: usize = 20;
+
 export function is_lock(space: IpcSpace): void {
   lock_acquire(changetype<usize>(space) + offsetof<IpcSpace>("is_lock"), LOCK_SPACE);
 }

@@ -49,6 +49,7 @@ import { LOCK_NAP_NS, PROCESSOR_MAX, SLAB_FRAMES } from "../kern/param";
 import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
 import {
   element_release,
+  OWNER_ARRAY,
   OWNER_HELD,
   OWNER_LIVE,
   OWNER_MAGAZINE,
@@ -71,7 +72,7 @@ import { imq_drain, imq_first_hint, imq_inbox_head } from "../ipc/ipc_inbox";
 import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
-import { IpcSpace } from "../ipc/ipc_space";
+import { IpcSpace, is_serial } from "../ipc/ipc_space";
 import { task_detach, task_runs_on, task_terminate } from "../task/task";
 
 /**
@@ -217,7 +218,7 @@ export function processor_recover_self(): void {
   settle_posts();
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
     const task = changetype<IpcSpace>(at);
-    if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, pid);
+    if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, is_serial(at), pid);
   }
 }
 
@@ -298,7 +299,8 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
-      if (owner != pid && !(gone && owner == (OWNER_HELD | pid))) continue;
+      const held = owner == (OWNER_HELD | pid) || owner == (OWNER_ARRAY | pid);
+      if (owner != pid && !(gone && held)) continue;
       const kmsg = kmsg_at(at);
       kmsg.ikm_types &= ~IKM_KEEP; // set by ipc_kmsg_clean: there is no hand to go back to
       if (kmsg.ikm_remote == 0) kmsg.ikm_types &= ~IKM_POST;
@@ -346,7 +348,7 @@ function settle_tasks(pid: u32): void {
     if (word_load(at) != OWNER_LIVE) continue;
     const task = changetype<IpcSpace>(at);
     if (task_runs_on(task, pid)) task_detach(task, pid);
-    if (task.is_active == 0) task_terminate(task, pid);
+    if (task.is_active == 0) task_terminate(task, is_serial(at), pid);
   }
 }
 

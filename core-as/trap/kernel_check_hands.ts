@@ -6,6 +6,7 @@ import { header } from "../kern/memory_map";
 import { FRAME_BYTES, PROCESSOR_MAX } from "../kern/param";
 import { p_state_at, processor_at, PROCESSOR_KERNEL, PROCESSOR_USER } from "../kern/processor";
 import {
+  OWNER_ARRAY,
   OWNER_FREE,
   OWNER_HELD,
   OWNER_LIVE,
@@ -26,7 +27,8 @@ export function hands_check(): u32 {
       const owner = word_load(at);
       if (owner == OWNER_FREE || (owner & 0xff00) == OWNER_MAGAZINE) continue;
       const kmsg = kmsg_at(at);
-      if ((owner & 0xff00) == OWNER_HELD && rights(kmsg)) return 0x4041;
+      const held = (owner & 0xff00) == OWNER_HELD || (owner & 0xff00) == OWNER_ARRAY;
+      if (held && rights(kmsg)) return 0x4041;
       if (!has_run(kmsg)) return 0x4042;
     }
   }

@@ -15,7 +15,9 @@ import { my_pid } from "../kern/processor";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../kern/param";
 import { OWNER_HELD, owner_hold, owner_take } from "../kern/zone";
 import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
+import { IKOT_NONE } from "../abi/port";
 import {
+  MACH_MSG_PORTS_MAX,
   MACH_MSG_SIZE_MAX,
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_PORT_SEND,
@@ -28,6 +30,7 @@ import {
   MACH_SEND_MSG,
   MACH_SEND_MSG_TOO_SMALL,
   MACH_SEND_NO_BUFFER,
+  MACH_SEND_NOTIFY,
   MACH_SEND_TIMED_OUT,
   MACH_SEND_TIMEOUT,
   MACH_SEND_TOO_LARGE,
@@ -38,8 +41,7 @@ import {
   IKM_COUNTED,
   ikm_remote_type,
   ikm_valid,
-  ipc_kmsg_alloc,
-  ipc_kmsg_charge,
+  ipc_kmsg_alloc_charged,
   ipc_kmsg_free,
   IpcKmsg,
   kmsg_at,
@@ -52,16 +54,21 @@ import {
   ipc_kmsg_enter_transit,
 } from "../ipc/ipc_kmsg_copyin";
 import { ikm_working, ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
+import { ipc_arrays_give } from "../ipc/ipc_kmsg_ports";
 import { imq_push, imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "../ipc/ipc_mqueue";
-import { port_at } from "../ipc/ipc_port";
-import { IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
+import { ipc_kobject_kind, ipc_kobject_server } from "../ipc/ipc_kobject";
+import { ipc_request_arm } from "../ipc/ipc_notify";
+import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { ipc_right_name } from "../ipc/ipc_right_copy";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
 import { ipc_mqueue_send_wait, POLL, SLEEP, WAIT_ASYNC } from "../ipc/ipc_wait";
 import { ipc_mqueue_receive } from "../ipc/ipc_receive";
-import { t_kmsg_bytes_at, task_from, task_tail } from "../task/task";
+import { task_from, task_tail } from "../task/task";
 import { trap_enter, trap_leave } from "./trap";
 
 /**
- * Gives a kmsg in which a message of `size` bytes, header included, with at most `ports` descriptors is to be written.
+ * Gives a kmsg in which a message of `size` bytes, header included, is to be written, with at most `ports` descriptors and ports in
+ * arrays, together.
  *
  * Returns: the kmsg, out 0 the address of its bytes; or 0, out 1 the code: MACH_SEND_NO_BUFFER (memory or quota), KERN_INVALID_TASK,
  *          KERN_INVALID_ARGUMENT (size or ports out of range), KERN_TERMINATED.
@@ -86,18 +93,12 @@ function prepare(handle: u32, size: u32, ports: u32): u32 {
     out_set(1, KERN_INVALID_TASK);
     return 0;
   }
-  if (size < MSGH_HEADER_BYTES || size > MACH_MSG_SIZE_MAX || ports > size / 12) {
+  if (size < MSGH_HEADER_BYTES || size > MACH_MSG_SIZE_MAX || ports > size / 12 + MACH_MSG_PORTS_MAX) {
     out_set(1, KERN_INVALID_ARGUMENT);
     return 0;
   }
-  const kmsg = ipc_kmsg_alloc(size, ports);
-  if (!kmsg) return 0;
-  const quota = task_tail(task).t_quota_kmsg_bytes;
-  if (quota != 0 && !ipc_kmsg_charge(kmsg, t_kmsg_bytes_at(task), quota, task_tail(task).t_serial)) {
-    ipc_kmsg_free(kmsg);
-    return 0;
-  }
-  return <u32>changetype<usize>(kmsg);
+  const kmsg = ipc_kmsg_alloc_charged(task, size, ports);
+  return kmsg ? <u32>changetype<usize>(kmsg) : 0;
 }
 
 /** Whether the argument is a kmsg that this processor's JavaScript holds. */
@@ -171,7 +172,8 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
   const port = port_at(kmsg.ikm_remote);
   const always = ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE;
   debug_site(DEBUG_SITE_BEFORE_PUSH);
-  const outcome = imq_push(port, kmsg, always);
+  let outcome = imq_push(port, kmsg, always);
+  if (outcome == PUSH_FULL && (option & MACH_SEND_NOTIFY) != 0) outcome = push_or_arm(task, port, kmsg);
   if (outcome == PUSH_DONE) {
     is_unlock(task);
     return MACH_MSG_SUCCESS;
@@ -182,7 +184,10 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
     imq_recheck(port);
     return MACH_MSG_SUCCESS;
   }
-  if (outcome == PUSH_CLOSED) return destroy(task, kmsg);
+  if (outcome == PUSH_CLOSED) {
+    if (ipc_kobject_kind(port) != IKOT_NONE) ipc_kobject_server(kmsg);
+    return destroy(task, kmsg);
+  }
   ipc_kmsg_count_destination(kmsg);
   is_unlock(task);
   let failure = MACH_SEND_NO_BUFFER;
@@ -193,6 +198,22 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
     if (failure == MACH_MSG_SUCCESS || failure == MACH_SEND_IN_PROGRESS) return failure;
   }
   return pseudo(task, kmsg, failure);
+}
+
+/**
+ * A152: tries once more where nobody can make room meanwhile; if there is none, arms the sender's send-possible request, if it has one.
+ *
+ * Conditions: space locked, all of the message copied in. Returns: as imq_push.
+ */
+function push_or_arm(space: IpcSpace, port: IpcPort, kmsg: IpcKmsg): u32 {
+  ip_lock(port);
+  const outcome = imq_push(port, kmsg, false);
+  if (outcome == PUSH_FULL) {
+    const entry = ipc_entry_lookup(space, ipc_right_name(space, port)); // gone, if the last right was moved
+    if (entry) ipc_request_arm(port, entry);
+  }
+  ip_unlock(port);
+  return outcome;
 }
 
 /** Copies the message in. Conditions: space locked; unlocked on failure, with what was copied in released (A80). */
@@ -218,9 +239,14 @@ function destroy(task: IpcSpace, kmsg: IpcKmsg): u32 {
   return MACH_MSG_SUCCESS;
 }
 
-/** Gives the message back to its sender: out 0 kmsg, 1 bytes, 2 size. */
+/**
+ * Gives the message back to its sender.
+ *
+ * Conditions: as ipc_kmsg_copyout_pseudo. Consumes: the rights. Returns: `code` with trouble bits; out 0 kmsg, 1 bytes, 2 size.
+ */
 export function pseudo(task: IpcSpace, kmsg: IpcKmsg, code: u32): u32 {
   const trouble = ipc_kmsg_copyout_pseudo(task, kmsg);
+  ipc_arrays_give(kmsg);
   if (ikm_working(kmsg)) {
     out_set(0, 0);
     out_set(2, 0);

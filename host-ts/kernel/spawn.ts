@@ -114,6 +114,8 @@ export class Spawner {
     const { kernelMemory: kernel } = processor;
     const letter: WatcherLetter = { "mach-ipc": kernel.version, kernelId: id, kernel, deaths };
     this.#watcher.postMessage(letter, [deaths]);
+    // Nobody is left to bury the reaper, but whoever waits for a lock of its must learn that it is gone.
+    this.#reaperChild.watched(this.#watcher);
   }
 
   /** Names of the tasks that this thread knows, by task handle. */
@@ -208,7 +210,7 @@ export class Spawner {
         [ends?.theirs, deaths].filter((port) => port !== undefined),
       );
       child.port = ends?.mine;
-      if (deaths === undefined) child.watched(this.#watcher); // nobody is left to bury the reaper
+      child.watched(this.#watcher);
       started = true;
       return child;
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import {
   KERN_SUCCESS,
+  MACH_MSG_OOL_PORTS_DESCRIPTOR,
   MACH_MSG_PORT_DESCRIPTOR,
   MACH_MSG_TYPE_MAKE_SEND,
   MACH_MSG_TYPE_MAKE_SEND_ONCE,
@@ -20,6 +21,7 @@ import {
   MSGH_VOUCHER_PORT,
 } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
+import { namesIn } from "./port-arrays.js";
 
 const VOUCHER_SHIFT = 16;
 const DISPOSITION_SHIFT = 16;
@@ -34,7 +36,8 @@ export function destroyReceived(task: Task, address: number): void {
 }
 
 /**
- * Releases the reply right, the voucher and the rights in the first `count` descriptors, but not the local port.
+ * Releases the reply right, the voucher, the rights in the first `count` descriptors and arrays that they give away, but not the local
+ * port.
  *
  * @param word the word at an offset in the message
  * @mach mach_msg_destroy
@@ -46,8 +49,12 @@ export function destroyMessage(task: Task, count: number, word: (offset: number)
   for (let i = 0; i < count; i++) {
     const at = MSGH_BASE_BYTES + i * MSGH_DESCRIPTOR_BYTES;
     const shape = word(at + 8);
-    if (shape >>> TYPE_SHIFT !== MACH_MSG_PORT_DESCRIPTOR) continue; // no other kind is ever received
-    release(task, word(at), (shape >>> DISPOSITION_SHIFT) & 0xff);
+    const disposition = (shape >>> DISPOSITION_SHIFT) & 0xff;
+    if (shape >>> TYPE_SHIFT === MACH_MSG_PORT_DESCRIPTOR) release(task, word(at), disposition);
+    if (shape >>> TYPE_SHIFT !== MACH_MSG_OOL_PORTS_DESCRIPTOR) continue;
+    const array = word(at);
+    for (const name of namesIn(task, array, word(at + 4))) release(task, name, disposition);
+    if ((shape & 0xff) !== 0) task.processor.core.mach_port_array_deallocate(array);
   }
 }
 

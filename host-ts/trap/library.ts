@@ -47,12 +47,12 @@ export interface MachLibraryTraps {
    * Releases every right that a message names, but not its local port. A received message gives up what came; one that was not
    * sent is treated as if it had been sent and destroyed: of `MACH_MSG_TYPE_COPY_SEND` nothing comes, a send right is made and
    * dropped (the make-send count grows, no-senders may be told), a send-once right is made and destroyed, which its port is
-   * told.
+   * told. An array of ports is freed where its descriptor says `deallocate`.
    *
    * @param msg the message, from its first byte; its `msgh_bits` and descriptors count
    * @returns nothing
    * @source XNU libsyscall/mach/mach_msg.c mach_msg_destroy, mach_msg_destroy_port; A214, A215
-   * @differs Out-of-line memory and arrays of ports cannot be received yet, so there are none to release.
+   * @differs Out-of-line memory cannot be received yet, so there is none to release.
    */
   mach_msg_destroy(msg: Uint8Array): void;
   /**

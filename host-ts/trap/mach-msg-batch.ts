@@ -3,6 +3,8 @@
 
 import {
   KERN_TERMINATED,
+  MACH_MSG_OOL_PORTS_DESCRIPTOR,
+  MACH_MSG_PORTS_MAX,
   MACH_MSG_SUCCESS,
   MACH_RCV_INVALID_DATA,
   MACH_RCV_TOO_LARGE,
@@ -83,6 +85,17 @@ export function descriptorsIn(msg: Uint8Array, at: number, size: number): number
   return Math.min(said, Math.floor((size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES));
 }
 
+/** How many slots a kmsg needs for the message: one for each descriptor, and for each port of an array. */
+export function slotsIn(msg: Uint8Array, at: number, size: number): number {
+  const descriptors = descriptorsIn(msg, at, size);
+  let listed = 0;
+  for (let i = 0; i < descriptors; i++) {
+    const from = at + MSGH_BASE_BYTES + i * MSGH_DESCRIPTOR_BYTES;
+    if (msg[from + 11] === MACH_MSG_OOL_PORTS_DESCRIPTOR) listed += wordIn(msg, from + 4);
+  }
+  return listed > MACH_MSG_PORTS_MAX ? 0 : descriptors + listed; // too many: refused before slots are counted
+}
+
 /** Binds the calls to `self`. */
 export function machMsgBatchTraps(self: Task, into: MessageCopier, from: MessageCopier): MachMsgBatchTraps {
   const { processor, handle } = self;
@@ -97,7 +110,7 @@ export function machMsgBatchTraps(self: Task, into: MessageCopier, from: Message
       const size = wordIn(msgs, at + MSGH_SIZE);
       if (size < MSGH_HEADER_BYTES || (size & 3) !== 0) return { prepared: i, why: MACH_SEND_MSG_TOO_SMALL };
       if (size > slot || at + size > msgs.length) return { prepared: i, why: MACH_SEND_INVALID_DATA };
-      const kmsg = core.mach_msg_prepare(handle, size, descriptorsIn(msgs, at, size)) >>> 0;
+      const kmsg = core.mach_msg_prepare(handle, size, slotsIn(msgs, at, size)) >>> 0;
       if (kmsg === 0) return { prepared: i, why: out[1] as number };
       into.in(msgs, at, size, out[0] as number);
       kmsgs[i] = kmsg;

@@ -23,7 +23,7 @@ import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
 import { MessageCopier, setWordIn, wordIn } from "./message-copy.js";
-import { descriptorsIn, type MachMsgBatchTraps, machMsgBatchTraps } from "./mach-msg-batch.js";
+import { type MachMsgBatchTraps, machMsgBatchTraps, slotsIn } from "./mach-msg-batch.js";
 
 /**
  * The message call and its short forms. Times are milliseconds, sizes are bytes.
@@ -59,6 +59,7 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_SEND_INVALID_DEST the destination is 0, dead, unknown, or lacks the right that its disposition needs
    * @kr MACH_SEND_INVALID_REPLY the reply name is unknown, or lacks the right that its disposition needs
    * @kr MACH_SEND_INVALID_RIGHT a name in the body is unknown or lacks the right, or its disposition is none
+   * @kr MACH_SEND_INVALID_MEMORY the address of an array of ports is none that this thread holds, or has fewer names
    * @kr MACH_SEND_TIMED_OUT no room in the queue in time; the message was written back
    * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued
    * @kr MACH_RCV_INVALID_NAME `rcv_name` is not a receive right or port set
@@ -69,12 +70,12 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_RCV_PORT_CHANGED the receive right was moved away while this waited
    * @kr MACH_RCV_INVALID_DATA the buffer is shorter than said; the message is lost
    * @kr MACH_RCV_HEADER_ERROR no room for the name of the reply right; a bare header comes, the rest is destroyed
-   * @kr MACH_RCV_BODY_ERROR no room for a name of the body: it is 0 there
+   * @kr MACH_RCV_BODY_ERROR no room for a name of the body, or no memory or quota for an array: its name or address is 0 there
    * @kr KERN_RESOURCE_SHORTAGE no memory to wait with
    * @kr MACH_IPC_WOULD_BLOCK this thread may not block; with timeout 0 it may ask
    * @source XNU osfmk/ipc/mach_msg.c mach_msg_overwrite_trap, ipc_kmsg.c, ipc_mqueue.c; A48 to A133
-   * @differs There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. MACH_IPC_WOULD_BLOCK is
-   *   not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
+   * @differs There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. Arrays of ports are made by
+   *   `mach_port_array_allocate` and belong to a thread. MACH_IPC_WOULD_BLOCK is not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
    */
   mach_msg(
     msg: Uint8Array,
@@ -170,7 +171,7 @@ export function machMsgTraps(self: Task): MachMsgTraps {
           spareCapacity = 0;
           sent.in(msg, 0, send_size, spareAddress);
         } else {
-          kmsg = core.mach_msg_prepare(handle, send_size, complex ? descriptorsIn(msg, 0, send_size) : 0) >>> 0;
+          kmsg = core.mach_msg_prepare(handle, send_size, complex ? slotsIn(msg, 0, send_size) : 0) >>> 0;
           if (kmsg === 0) return out[1] as number;
           sent.in(msg, 0, send_size, out[0] as number);
         }

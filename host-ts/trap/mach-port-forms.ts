@@ -2,6 +2,8 @@
 // one task.
 
 import {
+  KERN_INVALID_NAME,
+  KERN_INVALID_RIGHT,
   KERN_INVALID_VALUE,
   KERN_SUCCESS,
   MACH_PORT_LIMITS_INFO,
@@ -17,10 +19,10 @@ import { u32, word } from "./arguments.js";
 /**
  * Other forms of calls. A quality of service is two words, of which only bit 0 of the first means something here.
  *
- * @param task the task whose names are meant, by the name of its port: `mach_task_self()`
+ * @param task the task whose names are meant, by the caller's name of its port: `mach_task_self()`, or that of another
  * @kr KERN_TERMINATED the kernel was closed
- * @kr KERN_INVALID_TASK the task was terminated
- * @kr MACH_SEND_INVALID_DEST `task` does not name the port of the calling task
+ * @kr KERN_INVALID_TASK the calling task was terminated, or `task` is ending now
+ * @kr MACH_SEND_INVALID_DEST `task` does not name the port of a task, or of one that has ended
  */
 export interface MachPortFormsTraps {
   /**
@@ -54,8 +56,8 @@ export interface MachPortFormsTraps {
    * @param name the receive right
    * @param status out: nine words, those of the attribute but for the flags; as many as there is room for
    * @kr KERN_SUCCESS told
-   * @kr KERN_INVALID_NAME the name denotes nothing, or is dead
-   * @kr KERN_INVALID_RIGHT not a receive right; 0 or 0xffffffff
+   * @kr KERN_INVALID_NAME the name denotes nothing
+   * @kr KERN_INVALID_RIGHT not a receive right; a dead name; 0 or 0xffffffff
    * @source GNU Mach ipc/mach_port.c mach_port_get_receive_status; A183, A194
    * @differs The first word is 1 or 0, as XNU has it: in a set or not. GNU Mach tells the set's name.
    */
@@ -111,6 +113,8 @@ export function machPortFormsTraps(self: Task): MachPortFormsTraps {
       word("status", status);
       const count = MACH_PORT_RECEIVE_STATUS_COUNT;
       const kr = core.mach_port_get_attributes(handle, task, name, MACH_PORT_RECEIVE_STATUS, count);
+      if (kr === KERN_INVALID_NAME && core.mach_port_type(handle, task, name) === KERN_SUCCESS)
+        return KERN_INVALID_RIGHT; // dead
       if (kr !== KERN_SUCCESS) return kr;
       for (let i = 0; i < Math.min(STATUS_WORDS, status.length); i++) status[i] = processor.out(i);
       return kr;

@@ -1,7 +1,10 @@
 // Goal: what was sent is what is read, of any size, in place until disposed. Method: one thread.
 
 import { expect, test } from "vitest";
-import { Kernel, move } from "mach-ipc";
+import { Kernel, move, type ReceiveRight, type SendRight } from "mach-ipc";
+import { traps } from "mach-ipc/traps";
+import { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_RECEIVE, MACH_SEND_MSG } from "../../host-ts/abi/codes.gen.ts";
+import { build } from "../lib/message.js";
 import { live, thrown, warmUp } from "./lib.js";
 
 test.each([0, 1, 2, 3, 4, 5, 100, 1000, 4000, 4096, 5000, 65_536, 1_000_000])(
@@ -142,5 +145,47 @@ test("32 rights travel in one message", async () => {
   message[Symbol.dispose]();
   right[Symbol.dispose]();
   port[Symbol.dispose]();
+  expect(live(kernel)).toEqual(before);
+});
+
+test("the rights of an array of ports are the message's: taken out in order, or released with it", async () => {
+  await using kernel = await Kernel.boot();
+  const before = live(kernel);
+  const port = kernel.task.allocatePort();
+  const right = port.makeSend();
+  const ports = Array.from({ length: 3 }, () => kernel.task.allocatePort());
+  const mach = traps(kernel.task);
+  const send = (): void => {
+    const array = new Uint32Array(1);
+    mach.mach_port_array_allocate(
+      Uint32Array.from(ports, ({ name }) => name),
+      array,
+    );
+    const listed = { name: array[0] ?? 0, count: 3, disposition: MACH_MSG_TYPE_MOVE_RECEIVE, deallocate: 1, type: 2 };
+    const single = { name: right.name, disposition: MACH_MSG_TYPE_COPY_SEND };
+    const draft = { remote: right.name, remoteDisposition: MACH_MSG_TYPE_COPY_SEND };
+    const bytes = build({ ...draft, descriptors: [listed, single], data: new Uint8Array([1, 2, 3, 4]) });
+    expect(mach.mach_msg(bytes, MACH_SEND_MSG, bytes.length, 0, 0, 0, 0)).toBe(0);
+  };
+  send();
+  const message = port.receiveSync({ timeout: 1000 });
+  expect(message.rights.map((each) => each.constructor.name)).toEqual([
+    ...["ReceiveRight", "ReceiveRight", "ReceiveRight"],
+    "SendRight",
+  ]);
+  expect([...message.body]).toEqual([1, 2, 3, 4]);
+  const taken = [...message.rights];
+  message[Symbol.dispose]();
+  const [first, , , carried] = taken as [ReceiveRight, ReceiveRight, ReceiveRight, SendRight];
+  carried.sendSync({ id: 5 });
+  const answer = port.receiveSync({ timeout: 1000 });
+  expect(answer.id).toBe(5);
+  answer[Symbol.dispose]();
+  expect(first.tryReceive()).toBe(null);
+  ports.splice(0, 3, ...(taken.slice(0, 3) as ReceiveRight[]));
+  send();
+  port.receiveSync({ timeout: 1000 })[Symbol.dispose]();
+  expect(thrown(() => first.tryReceive()).code).toBe("MACH_RCV_INVALID_NAME");
+  for (const each of [carried, right, port]) each[Symbol.dispose]();
   expect(live(kernel)).toEqual(before);
 });

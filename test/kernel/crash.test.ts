@@ -37,6 +37,19 @@ class World {
     return { remote: this.out, remoteDisposition: COPY, local: kept, localDisposition: ONCE, id, descriptors };
   }
 
+  /** A message with arrays of rights of all kinds, one larger than an element. */
+  arrays(id: number): Draft {
+    const { a } = this;
+    const [moved, kept] = [a.allocate(), a.allocate()];
+    const descriptors = [
+      a.inArray([kept, 0, kept], MAKE),
+      a.inArray([moved, a.allocate()], RECEIVE),
+      a.inArray([kept], ONCE),
+      { ...a.inArray([0, ...Array.from({ length: 1099 }, () => 0xffffffff)], COPY), count: 9 },
+    ];
+    return { remote: this.out, remoteDisposition: COPY, local: kept, localDisposition: ONCE, id, descriptors };
+  }
+
   send(count: number): void {
     for (let id = 0; id < count; id++) this.a.send(this.draft(id));
   }
@@ -135,6 +148,50 @@ const CASES: readonly Case[] = [
       world.send(5);
       const draft = world.draft(5);
       return { victim: world.one, act: () => world.one.core.mach_msg_cancel(world.a.sendAsync(draft, 1).waiter) };
+    },
+  },
+  {
+    name: "a send of arrays",
+    stride: 11,
+    make(world) {
+      const draft = world.arrays(5);
+      return { victim: world.one, act: () => world.a.send(draft), after: () => void world.b.receive(world.inbox) };
+    },
+  },
+  {
+    name: "a receive of arrays",
+    stride: 13,
+    make(world) {
+      for (const id of [1, 2]) world.a.send(world.arrays(id));
+      return { victim: world.two, act: () => world.b.receive(world.inbox) };
+    },
+  },
+  {
+    name: "a send of arrays that blocks and is cancelled",
+    stride: 23,
+    make(world) {
+      world.send(5);
+      const draft = world.arrays(5);
+      return { victim: world.one, act: () => world.one.core.mach_msg_cancel(world.a.sendAsync(draft, 1).waiter) };
+    },
+  },
+  {
+    name: "the destruction of a queue with arrays",
+    stride: 61,
+    make(world) {
+      for (const id of [1, 2]) world.a.send(world.arrays(id));
+      return { victim: world.two, act: () => world.b.destroy(world.inbox) };
+    },
+  },
+  {
+    name: "an array that is made in frames of its own and freed",
+    stride: 3,
+    make(world) {
+      const names = Array.from({ length: 1100 }, (_, index) => index);
+      const act = (): void => {
+        world.one.core.mach_port_array_deallocate(world.a.tryArray(names).array);
+      };
+      return { victim: world.one, act };
     },
   },
   {

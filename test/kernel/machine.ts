@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import type { Core } from "../../host-ts/core.ts";
-import { build, type Draft, type Parsed, parse } from "../lib/message.js";
+import { build, type Draft, type Parsed, parse, type PortDescriptor } from "../lib/message.js";
 
 const root = new URL("../../", import.meta.url);
 const DEBUG = fileURLToPath(new URL("build/kernel.debug.wasm", root));
@@ -266,9 +266,26 @@ export class Space {
     return this.agent.core.mach_port_request_notification(this.handle, this.self, name, id, sync, notify, once);
   }
 
+  /** Makes an array of names, which an agent holds; gives the code and its address. */
+  tryArray(names: readonly number[]): { code: number; array: number } {
+    const { core, machine } = this.agent;
+    const code = core.mach_port_array_allocate(this.handle, names.length) >>> 0;
+    const [array, address] = [this.agent.out(0), this.agent.out(1)];
+    if (code === 0) machine.words.set(names, address >> 2);
+    return { code, array };
+  }
+
+  /** A descriptor for a new array of these names, which the send frees. */
+  inArray(names: readonly number[], disposition: number): PortDescriptor {
+    const { code, array } = this.tryArray(names);
+    expectKr(code, codes.KERN_SUCCESS);
+    return { name: array, count: names.length, disposition, deallocate: 1, type: codes.MACH_MSG_OOL_PORTS_DESCRIPTOR };
+  }
+
   prepare(draft: Draft): { kmsg: number; size: number } {
     const bytes = build(draft);
-    const kmsg = this.agent.core.mach_msg_prepare(this.handle, bytes.length, draft.descriptors?.length ?? 0) >>> 0;
+    const slots = (draft.descriptors ?? []).reduce((sum, { count }) => sum + 1 + (count ?? 0), 0);
+    const kmsg = this.agent.core.mach_msg_prepare(this.handle, bytes.length, slots) >>> 0;
     if (kmsg === 0) throw new Error("no kmsg");
     this.agent.machine.bytes.set(bytes, this.agent.out(0));
     return { kmsg, size: bytes.length };

@@ -5,6 +5,10 @@ export interface PortDescriptor {
   name: number;
   disposition: number;
   type?: number;
+  /** Of an array of ports, whose address is `name`: how many, and its two flags. */
+  count?: number;
+  deallocate?: number;
+  copy?: number;
 }
 
 export interface Draft {
@@ -52,6 +56,7 @@ export interface Parsed {
 
 export const HEADER = 24;
 export const COMPLEX = 0x80000000;
+const OOL_PORTS = 2;
 
 function words(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -86,7 +91,9 @@ export function build(draft: Draft): Uint8Array {
   for (const [index, descriptor] of descriptors.entries()) {
     const offset = 28 + 12 * index;
     setWord(bytes, offset, descriptor.name);
-    setWord(bytes, offset + 8, (descriptor.disposition << 16) | ((descriptor.type ?? 0) << 24));
+    setWord(bytes, offset + 4, descriptor.count ?? 0);
+    const flags = (descriptor.deallocate ?? 0) | ((descriptor.copy ?? 0) << 8);
+    setWord(bytes, offset + 8, flags | (descriptor.disposition << 16) | ((descriptor.type ?? 0) << 24));
   }
   bytes.set(data, base);
   return bytes;
@@ -100,7 +107,12 @@ export function parse(bytes: Uint8Array): Parsed {
   const count = complex && size >= 28 ? word(bytes, 24) : 0;
   for (let index = 0; index < count && 28 + 12 * index + 12 <= bytes.length; index++) {
     const shape = word(bytes, 28 + 12 * index + 8);
-    descriptors.push({ name: word(bytes, 28 + 12 * index), disposition: (shape >>> 16) & 0xff, type: shape >>> 24 });
+    const type = shape >>> 24;
+    const array = { count: word(bytes, 28 + 12 * index + 4), deallocate: shape & 0xff, copy: (shape >>> 8) & 0xff };
+    descriptors.push({
+      ...{ name: word(bytes, 28 + 12 * index), disposition: (shape >>> 16) & 0xff, type },
+      ...(type === OOL_PORTS ? array : {}),
+    });
   }
   // A buffer that was not written says nothing of value.
   const end = Math.min(size, bytes.length) + (-size & 3);

@@ -184,29 +184,38 @@ export function destroy(oracle: Oracle, space: Space, name: number): Codes {
 }
 
 /** A66 to A68. A right that was taken out is destroyed when it cannot be put under the name. */
-export function insertRight(oracle: Oracle, space: Space, name: number, poly: number, disposition: number): Codes {
+export function insertRight(
+  oracle: Oracle,
+  space: Space,
+  name: number,
+  poly: number,
+  disposition: number,
+  caller = space,
+): Codes {
   if (disposition < RECEIVE || disposition > MAKE_SEND_ONCE) return [INVALID_VALUE];
   if (isNull(poly)) return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
-  const source = space.entries.get(poly);
+  const source = caller.entries.get(poly);
   if (!source) return [INVALID_NAME];
   if (source.deads > 0) {
     const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
-    if (!carried) return [name === poly && disposition === MAKE_SEND ? INVALID_CAPABILITY : INVALID_RIGHT];
-    take(oracle, space, source, disposition);
+    const made = caller === space && name === poly && disposition === MAKE_SEND;
+    if (!carried) return [made ? INVALID_CAPABILITY : INVALID_RIGHT];
+    take(oracle, caller, source, disposition);
     return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
   }
   if (!fits(source, disposition)) return [INVALID_RIGHT];
-  const right = take(oracle, space, source, disposition);
+  const right = take(oracle, caller, source, disposition);
   const codes = place(oracle, space, right, name);
   if (codes[0] !== SUCCESS) oracle.release(right);
   return codes;
 }
 
-/** A69: as if the task had sent the right to itself. `chosen` is the name that the kernel gave it. */
+/** A69: as if the task had sent the right to the caller. `chosen` is the name that the kernel gave it. */
 export function extractRight(
   oracle: Oracle,
   space: Space,
   ask: { name: number; disposition: number; chosen: number },
+  caller = space,
 ): { codes: Codes; name: number; type: number } {
   const { name, disposition } = ask;
   const refused = (code: number) => ({ codes: [code], name: 0, type: 0 });
@@ -216,7 +225,7 @@ export function extractRight(
   const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
   if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(INVALID_RIGHT);
   const right = take(oracle, space, source, disposition);
-  return { codes: ok, name: arrive(oracle, space, right, ask.chosen), type: right.type };
+  return { codes: ok, name: arrive(oracle, caller, right, ask.chosen), type: right.type };
 }
 
 function place(oracle: Oracle, space: Space, right: Right, name: number): Codes {

@@ -2,6 +2,7 @@
 // a message's bytes.
 
 import { COMPLEX, setWord, word } from "./message.js";
+import { arriveArray } from "./oracle-arrays.js";
 import {
   COPY_SEND,
   DEAD,
@@ -108,13 +109,21 @@ export function writeRest(
   setWord(bytes, 4, kmsg.size);
   setWord(bytes, 16, kmsg.voucher);
   setWord(bytes, 20, kmsg.id >>> 0);
-  if (kmsg.complex) setWord(bytes, 24, kmsg.descriptors.length);
-  for (const [index, right] of kmsg.descriptors.entries()) {
-    const offset = 28 + 12 * index;
+  let offset = 28;
+  for (let from = 0; from < kmsg.descriptors.length || kmsg.arrays.has((offset - 28) / 12); offset += 12) {
+    const array = kmsg.arrays.get((offset - 28) / 12);
+    if (array) {
+      const rights = kmsg.descriptors.slice(from, from + array.count);
+      arriveArray(oracle, space, rights, array, { bytes, seen, offset });
+      from += array.count;
+      continue;
+    }
+    const right = kmsg.descriptors[from++] as Right;
     setWord(bytes, offset, arrive(oracle, space, right, word(seen, offset)));
     setWord(bytes, offset + 8, right.type << 16);
   }
-  bytes.set(kmsg.data, kmsg.complex ? 28 + 12 * kmsg.descriptors.length : 24);
+  if (kmsg.complex) setWord(bytes, 24, (offset - 28) / 12);
+  bytes.set(kmsg.data, kmsg.complex ? offset : 24);
 }
 
 /** Takes a waiter off a list. */

@@ -1,6 +1,7 @@
 // The oracle's sends: checks in order, copyin, the queue limit, pseudo-receive, and the end of a wait.
 
 import { COMPLEX, setWord, word } from "./message.js";
+import { arraySent, listed } from "./oracle-arrays.js";
 import { arrive, drop, fits, plain, take, writeRest } from "./oracle-rights.js";
 import {
   COPY_SEND,
@@ -18,6 +19,8 @@ import {
   type Waiter,
 } from "./oracle-state.js";
 
+const OOL_PORTS = 2;
+const SEND_NOTIFY = 0x80;
 const SUCCESS = 0;
 const SEND_IN_PROGRESS = 0x10000001;
 const SEND_INVALID_DEST = 0x10000003;
@@ -26,6 +29,8 @@ const SEND_INVALID_VOUCHER = 0x10000005;
 const SEND_MSG_TOO_SMALL = 0x10000008;
 const SEND_INVALID_REPLY = 0x10000009;
 const SEND_INVALID_RIGHT = 0x1000000a;
+const SEND_INVALID_MEMORY = 0x1000000c;
+const SEND_TOO_LARGE = 0x1000000e;
 const SEND_INVALID_TYPE = 0x1000000f;
 const SEND_INVALID_HEADER = 0x10000010;
 
@@ -62,8 +67,10 @@ function copyin(oracle: Oracle, space: Space, bytes: Uint8Array, answer: number,
   const count = complex && size >= 28 ? word(bytes, 24) : 0;
   if (complex && (size < 28 || count > Math.floor((size - 28) / 12))) return refused(SEND_MSG_TOO_SMALL);
   for (let index = 0; index < count; index++) {
-    if ((bytes[28 + 12 * index + 11] ?? 0) !== 0) return refused(SEND_INVALID_TYPE);
+    const type = bytes[28 + 12 * index + 11] ?? 0;
+    if (type !== 0 && type !== OOL_PORTS) return refused(SEND_INVALID_TYPE);
   }
+  if (listed(bytes, count) === null) return refused(SEND_TOO_LARGE);
   const [remoteDisposition, localDisposition] = [bits & 31, (bits >>> 8) & 31];
   const [remote, local] = [word(bytes, 8), word(bytes, 12)];
   const dest = space.entries.get(remote);
@@ -96,15 +103,31 @@ function copyin(oracle: Oracle, space: Space, bytes: Uint8Array, answer: number,
   kmsg.dest = take(oracle, space, dest, remoteDisposition);
   if (localDisposition !== COPY_SEND) takeReply();
   for (let index = 0; index < count; index++) {
-    const [name, disposition] = [word(bytes, 28 + 12 * index), bytes[28 + 12 * index + 10] ?? 0];
-    const right = copyinRight(oracle, space, kmsg, name, disposition);
-    if (right === null) {
-      oracle.destroyKmsg(kmsg);
-      return refused(SEND_INVALID_RIGHT);
-    }
-    kmsg.descriptors.push(right);
+    const code = copyinDescriptor(oracle, space, kmsg, bytes, index);
+    if (code === SUCCESS) continue;
+    oracle.destroyKmsg(kmsg);
+    return refused(code);
   }
   return { code: SUCCESS, kmsg };
+}
+
+/** One descriptor: a right, or an array of them. */
+function copyinDescriptor(oracle: Oracle, space: Space, kmsg: Kmsg, bytes: Uint8Array, index: number): number {
+  const offset = 28 + 12 * index;
+  const disposition = bytes[offset + 10] ?? 0;
+  const isArray = bytes[offset + 11] === OOL_PORTS;
+  const { names, done } = isArray
+    ? (arraySent(oracle, bytes, offset) ?? { names: null, done: null })
+    : { names: [word(bytes, offset)], done: () => {} };
+  if (names === null) return SEND_INVALID_MEMORY;
+  if (isArray) kmsg.arrays.set(index, { count: names.length, type: plain(NULL, disposition).type });
+  done();
+  for (const name of names) {
+    const right = copyinRight(oracle, space, kmsg, name, disposition);
+    if (right === null) return SEND_INVALID_RIGHT;
+    kmsg.descriptors.push(right);
+  }
+  return SUCCESS;
 }
 
 /** A58 to A60, A169, A170; null: INVALID_RIGHT. */
@@ -136,7 +159,7 @@ export function send(
   oracle: Oracle,
   space: Space,
   bytes: Uint8Array,
-  ask: { answer: number; pid: number; seen: Uint8Array; waiter: ((kmsg: Kmsg) => Waiter) | null },
+  ask: { option?: number; answer: number; pid: number; seen: Uint8Array; waiter: ((kmsg: Kmsg) => Waiter) | null },
 ): { code: number; buffer: Uint8Array | null } {
   const { code, kmsg } = copyin(oracle, space, bytes, ask.answer, ask.pid);
   if (kmsg === null) return { code, buffer: null };
@@ -147,6 +170,9 @@ export function send(
     return { code: SUCCESS, buffer: null };
   }
   if (type === SEND && isFull(oracle, port, ask.answer)) {
+    // A152; the name may be gone.
+    const entry = ((ask.option ?? 0) & SEND_NOTIFY) !== 0 ? oracle.entryOf(space, port) : null;
+    if (entry?.possible === "asked") entry.possible = "armed";
     if (ask.waiter === null) return { code: SEND_TIMED_OUT, buffer: pseudoReceive(oracle, space, kmsg, ask.seen) };
     port.senders.push(ask.waiter(kmsg));
     return { code: SEND_IN_PROGRESS, buffer: null };

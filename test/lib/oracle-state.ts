@@ -16,6 +16,7 @@ export const MAKE_SEND = 20;
 export const MAKE_SEND_ONCE = 21;
 
 export const PORT_DELETED = 65;
+export const SEND_POSSIBLE = 66;
 export const PORT_DESTROYED = 69;
 export const NO_SENDERS = 70;
 export const SEND_ONCE = 71;
@@ -31,7 +32,9 @@ export type Mutation =
   | "copy-send-moves"
   | "dead-name-without-reference"
   | "move-keeps-counts"
-  | "queue-one-longer";
+  | "queue-one-longer"
+  | "array-stays"
+  | "room-untold";
 
 /** The kernel did something that the oracle does not allow. */
 export class Mismatch extends Error {
@@ -52,6 +55,8 @@ export class Kmsg {
   dest: Right = NOTHING;
   reply: Right = NOTHING;
   descriptors: Right[] = [];
+  /** By number of the descriptor: the array that it is, whose rights are among those of the descriptors. */
+  readonly arrays = new Map<number, ArrayShape>();
   complex = false;
   id = 0;
   voucher = 0;
@@ -67,6 +72,12 @@ export class Kmsg {
   /** Made in a cascade whose order is not laid down: no-senders and send-once stand for each other. */
   loose = false;
   circular = false;
+}
+
+/** An array of ports in a message. */
+export interface ArrayShape {
+  readonly count: number;
+  readonly type: number;
 }
 
 export class Port {
@@ -107,8 +118,10 @@ export class Entry {
   deads = 0;
   /** A dead name that was an unarmed send-once right: a send to it may still succeed (A86). */
   lazyOnce = false;
-  /** Notify port of the armed dead-name request. */
+  /** Notify port of the dead-name or send-possible request. */
   request: Port | null = null;
+  /** It is for send-possible; armed: room is told. */
+  possible: "no" | "asked" | "armed" = "no";
 
   constructor(name: number) {
     this.name = name;
@@ -163,6 +176,10 @@ export class Oracle {
   cascade = 0;
   seen = new Map<number, Seen>();
   completions: Completion[] = [];
+  /** Arrays of names that somebody holds: address -> names. */
+  readonly arrays = new Map<number, readonly number[]>();
+  /** Set by the world: the names of an array that the kernel made; null: it is none. */
+  readArray: (address: number) => number[] | null = () => null;
   /** Ports that got messages while somebody may be waiting. */
   readonly unsettled = new Set<Port>();
   /** Set by oracle-receive.ts: hands queued messages to waiters, or only those that the kernel was seen to hand over. */
@@ -224,6 +241,24 @@ export class Oracle {
     for (const port of this.unsettled) {
       this.unsettled.delete(port);
       this.settle(port, false);
+    }
+  }
+
+  /** A88. */
+  isFull(port: Port): boolean {
+    return port.queue.length >= port.qlimit || port.senders.length > 0;
+  }
+
+  /** Tells who waits for room, if there is some (A151). */
+  checkRoom(port: Port): void {
+    if (this.isFull(port) || this.mutation === "room-untold") return;
+    for (const space of this.spaces) {
+      for (const entry of space.entries.values()) {
+        if (entry.port !== port || entry.possible !== "armed" || entry.request === null) continue;
+        this.notify(entry.request, SEND_POSSIBLE, entry.name);
+        entry.request = null;
+        entry.possible = "no";
+      }
     }
   }
 

@@ -164,13 +164,27 @@ function again(machine, pid, task, name) {
   return [{ id: machine.u32(machine.out(pid, 1) + 20), seqno: machine.out(pid, 3) & 0xfff, by: pid }];
 }
 
+/** The names of an array that the auditor has received, which is freed. */
+function arrayed(machine, array) {
+  if (array === 0) return [];
+  const at = machine.u32(array + layout.IpcKmsg_ikm_bytes);
+  const names = Array.from({ length: machine.u32(array + layout.IpcKmsg_ikm_size) >>> 2 }, (_, n) =>
+    machine.u32(at + n * 4),
+  );
+  const code = machine.trap(AUDITOR, "mach_port_array_deallocate", array);
+  refuse(code !== codes.KERN_SUCCESS, `an array is none: ${codes.codeName(code)}`);
+  return names;
+}
+
 /** Names of the receive rights that a message has brought. */
 function receiveRights(machine, at) {
   const names = [];
   if ((machine.u32(at) & codes.MACH_MSGH_BITS_COMPLEX) === 0) return names;
   for (let index = 0; index < machine.u32(at + 24); index++) {
-    const type = (machine.u32(at + 36 + index * 12) >>> 16) & 0xff;
-    if (type === codes.MACH_MSG_TYPE_PORT_RECEIVE) names.push(machine.u32(at + 28 + index * 12));
+    const [name, shape] = [machine.u32(at + 28 + index * 12), machine.u32(at + 36 + index * 12)];
+    const isArray = shape >>> 24 === codes.MACH_MSG_OOL_PORTS_DESCRIPTOR;
+    const found = isArray ? arrayed(machine, name) : [name];
+    if (((shape >>> 16) & 0xff) === codes.MACH_MSG_TYPE_PORT_RECEIVE) names.push(...found);
   }
   return names;
 }

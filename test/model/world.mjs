@@ -118,9 +118,9 @@ export class World {
   }
 
   /** Arms a notification about `name`, to `to`. */
-  request({ pid, handle, self }, name, id, to) {
+  request({ pid, handle, self }, name, id, to, sync = 0) {
     const once = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
-    this.expect(pid, "mach_port_request_notification", handle, self, name, id, 0, to, once);
+    this.expect(pid, "mach_port_request_notification", handle, self, name, id, sync, to, once);
   }
 
   /** An event loop on `pid`, its bell armed; `name`: what it receives from. */
@@ -135,28 +135,38 @@ export class World {
     return this.loop(task, pid, name);
   }
 
-  /** A message that `pid` has written and not sent. */
+  /** A message that `pid` has written and not sent. `rights`: [name, disposition] each; `array`: names of one disposition. */
   message(
     task,
     pid,
-    { to, disposition = codes.MACH_MSG_TYPE_COPY_SEND, reply = NONE, replyDisposition = 0, rights = [] },
+    { to, disposition = codes.MACH_MSG_TYPE_COPY_SEND, reply = NONE, replyDisposition = 0, rights = [], array },
   ) {
     const { machine } = this;
-    const complex = rights.length > 0;
-    const size = complex ? HEADER_BYTES + 4 + rights.length * 12 : HEADER_BYTES;
-    const kmsg = machine.trap(pid, "mach_msg_prepare", task.handle, size, rights.length);
+    const count = rights.length + (array ? 1 : 0);
+    const complex = count > 0;
+    const size = complex ? HEADER_BYTES + 4 + count * 12 : HEADER_BYTES;
+    const kmsg = machine.trap(pid, "mach_msg_prepare", task.handle, size, count + (array?.names.length ?? 0));
     if (kmsg === 0) throw new Error("mach_msg_prepare");
     const id = this.messages.length + 1;
     const at = machine.out(pid, 0) >>> 2;
     const bits = (complex ? codes.MACH_MSGH_BITS_COMPLEX : 0) | disposition | (replyDisposition << 8);
     machine.words.set([bits, size, to, reply, 0, id], at);
-    if (complex) machine.words[at + 6] = rights.length;
+    if (complex) machine.words[at + 6] = count;
     rights.forEach(([name, type], index) => {
       machine.words.set([name, 0, type << 16], at + 7 + index * 3);
     });
+    if (array) machine.words.set(this.array(task, pid, array), at + 7 + rights.length * 3);
     const message = { id, kmsg, size, sender: pid, to };
     this.messages.push(message);
     return message;
+  }
+
+  /** The words of a descriptor for an array of `pid` with these names, which the send frees. */
+  array(task, pid, { names, type }) {
+    this.expect(pid, "mach_port_array_allocate", task.handle, names.length);
+    const { machine } = this;
+    machine.words.set(names, machine.out(pid, 1) >>> 2);
+    return [machine.out(pid, 0), names.length, 1 | (type << 16) | (codes.MACH_MSG_OOL_PORTS_DESCRIPTOR << 24)];
   }
 
   /** An operation that answers the message that `pid` has just received, in its buffer. */
@@ -184,9 +194,9 @@ export class World {
   }
 }
 
-/** Sends; waits for room, at most `timeout` ms if given. */
-export function send(task, message, timeout = -1) {
-  const option = codes.MACH_SEND_MSG | (timeout >= 0 ? codes.MACH_SEND_TIMEOUT : 0);
+/** Sends; waits for room, at most `timeout` ms if given. `bits`: more options. */
+export function send(task, message, timeout = -1, bits = 0) {
+  const option = codes.MACH_SEND_MSG | bits | (timeout >= 0 ? codes.MACH_SEND_TIMEOUT : 0);
   const call = () => ["mach_msg_trap", task.handle, message.kmsg, option, message.size, 0, 0, Math.max(timeout, 0), 0];
   return { call, sends: message };
 }

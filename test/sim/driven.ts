@@ -6,12 +6,11 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { calls } from "../../scripts/lib/calls.mjs";
 import { inside } from "../lib/space.js";
 
-/** Calls that others drive, and where. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  task_get_special_port: "test/spec/special-ports.spec.ts",
-  task_set_special_port: "test/spec/special-ports.spec.ts",
-  task_terminate: "test/sim/fuzz.test.ts; the simulator ends tasks as their owners do",
-};
+/** Calls that the oracle does not know of: test/spec and the fuzz test drive them. */
+const ELSEWHERE = new Set([
+  ...["task_create", "mach_host_self", "host_self", "mach_ports_register", "mach_ports_lookup"],
+  ...["task_get_special_port", "task_set_special_port", "task_get_bootstrap_port", "task_set_bootstrap_port"],
+]);
 /** Calls of the core that are not behind a call of level 1, and that the simulator makes. */
 const CORE = [
   "mach_msg_receive_async",
@@ -22,8 +21,8 @@ const CORE = [
   "processor_drain",
   "task_insert_right",
 ] as const;
-/** Options that mean something only to calls that are not built. */
-const IDLE_OPTIONS = ["MACH_SEND_NOTIFY", "MACH_RCV_GUARDED_DESC"];
+/** Options that mean something only to what is not built. */
+const IDLE_OPTIONS = ["MACH_RCV_GUARDED_DESC"];
 
 /** Names of the option's bits. */
 const OPTIONS = Object.entries(codes).flatMap(([name, value]) =>
@@ -78,7 +77,7 @@ export class Driven {
     const names = OPTIONS.map(([name]) => name).filter((name) => !IDLE_OPTIONS.includes(name));
     const options = [...names, ...TRAILERS.map((element) => `trailer ${element}`)];
     return [
-      ...wanted.filter((name) => ELSEWHERE[name] === undefined && !this.counts.has(name)),
+      ...wanted.filter((name) => !ELSEWHERE.has(name) && !this.counts.has(name)),
       ...options.filter((name) => !this.options.has(name)),
     ];
   }

@@ -52,7 +52,8 @@ export const statusForm: Operation = (world, random, actor) => {
   const told = new Uint32Array(9);
   const code = traps.mach_port_get_receive_status(self, name, told);
   const { codes, status } = ports.receiveStatus(space, name);
-  compare(world, `get_receive_status(${hex(name)})`, code, () => codes);
+  const isDead = (space.entries.get(name)?.deads ?? 0) > 0; // GNU Mach's call says so of a dead name
+  compare(world, `get_receive_status(${hex(name)})`, code, () => (isDead ? [names.INVALID_RIGHT] : codes));
   if (status === null) return;
   for (const [index, [field, value]] of Object.entries(status).slice(0, 9).entries()) {
     expectSame(field, told[index], value);

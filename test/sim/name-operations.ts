@@ -4,11 +4,21 @@ import { peek as look } from "../lib/calls.js";
 import * as names from "../lib/oracle-names.js";
 import * as ports from "../lib/oracle-ports.js";
 import { fits } from "../lib/oracle-rights.js";
-import { DEAD, DEAD_NAME, type Entry, NO_SENDERS, type Port, PORT_DESTROYED, UREFS_MAX } from "../lib/oracle-state.js";
+import {
+  DEAD,
+  DEAD_NAME,
+  type Entry,
+  NO_SENDERS,
+  type Port,
+  PORT_DESTROYED,
+  SEND_POSSIBLE,
+  UREFS_MAX,
+} from "../lib/oracle-state.js";
 import {
   compare,
   DISPOSITIONS,
   expectSame,
+  isFull,
   isPort,
   isReceive,
   isSet,
@@ -55,19 +65,26 @@ export const replyPort: Operation = (world, _random, actor) => {
 };
 
 export const insertRight: Operation = (world, random, actor) => {
-  const poly = pickName(random, actor, isPort);
-  const disposition = pickDisposition(random, actor, poly);
-  const entry = actor.space.entries.get(poly);
+  const { by } = actor;
+  const poly = pickName(random, by, isPort);
+  const disposition = pickDisposition(random, by, poly);
+  const entry = by.space.entries.get(poly);
   const good = entry !== undefined && fits(entry, disposition);
   const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
   const other = [free, pickName(random, actor), 0, 0x100];
-  const name = good ? random.pick([poly, poly, poly, ...other]) : poly;
+  const same = by.space === actor.space ? poly : (nameOf(world, actor, entry) ?? free);
+  const name = good ? random.pick([same, same, same, ...other]) : same;
   const code = actor.traps.mach_port_insert_right(actor.self, name, poly, disposition);
   compare(world, `insert_right(${hex(name)}, ${hex(poly)}, ${disposition})`, code, () =>
-    names.insertRight(world.oracle, actor.space, name, poly, disposition),
+    names.insertRight(world.oracle, actor.space, name, poly, disposition, by.space),
   );
   if (code === 0) remember(actor, name);
 };
+
+/** The task's name for the port that another's entry is of. */
+function nameOf(world: World, actor: Actor, entry: Entry | undefined): number | undefined {
+  return entry?.port ? world.oracle.entryOf(actor.space, entry.port)?.name : undefined;
+}
 
 export const extractRight: Operation = (world, random, actor) => {
   const name = pickName(random, actor, isPort);
@@ -77,14 +94,14 @@ export const extractRight: Operation = (world, random, actor) => {
   const chosen = out[0] ?? 0;
   let wanted = { name: 0, type: 0 };
   compare(world, `extract_right(${hex(name)}, ${disposition}) = ${hex(chosen)}`, code, () => {
-    const taken = names.extractRight(world.oracle, actor.space, { name, disposition, chosen });
+    const taken = names.extractRight(world.oracle, actor.space, { name, disposition, chosen }, actor.by.space);
     wanted = taken;
     return taken.codes;
   });
   if (code !== 0) return;
   expectSame("the name extracted", chosen, wanted.name);
   expectSame("its type", type[0], wanted.type);
-  remember(actor, chosen);
+  remember(actor.by, chosen);
 };
 
 export const rename: Operation = (world, random, actor) => {
@@ -145,19 +162,22 @@ export const getType: Operation = (world, random, actor) => {
 export const request: Operation = (world, random, actor) => {
   const msgid = random.weighted([
     [6, DEAD_NAME],
+    [6, SEND_POSSIBLE],
     [4, NO_SENDERS],
     [3, PORT_DESTROYED],
     [1, 71],
     [1, 0],
   ] as const);
-  const name = pickName(random, actor, msgid === DEAD_NAME ? (entry) => !entry.set : isReceive, 85);
-  const onces = [...actor.space.entries.values()].filter(({ once, name: own }) => once && own !== name);
-  const receives = [...actor.space.entries.values()].filter(isReceive);
+  const isNamed = msgid === DEAD_NAME ? (entry: Entry) => !entry.set : isReceive;
+  const name = pickName(random, actor, msgid === SEND_POSSIBLE ? isFull : isNamed, 85);
+  const { entries } = actor.by.space;
+  const onces = [...entries.values()].filter(({ once, name: own }) => once && own !== name);
+  const receives = [...entries.values()].filter(isReceive);
   let [notify, disposition] = [0, 21];
   if (onces.length > 0 && random.chance(25)) [notify, disposition] = [random.pick(onces).name, 18];
   else if (receives.length > 0 && random.chance(85)) notify = random.pick(receives).name;
   else notify = random.pick([0, 0, DEAD]);
-  const port = actor.space.entries.get(notify)?.port ?? null;
+  const port = entries.get(notify)?.port ?? null;
   // Two rights that travel to one port in one operation could not be told apart.
   if (msgid === PORT_DESTROYED && port !== null && isBackup(world, port)) notify = 0;
   const sync = random.pick([0, 0, 0, 1, 1, 2, 5]);
@@ -166,7 +186,7 @@ export const request: Operation = (world, random, actor) => {
   const ask = { name, msgid, sync, notify, disposition, previous };
   const wanted = { previous: 0 };
   compare(world, `request(${JSON.stringify(ask)})`, code, () => {
-    const result = ports.request(world.oracle, actor.space, ask);
+    const result = ports.request(world.oracle, actor.space, ask, actor.by.space);
     wanted.previous = result.previous;
     return result.codes;
   });

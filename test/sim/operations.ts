@@ -1,6 +1,7 @@
 // The random operations and how often each is chosen. An operation is one number, from which everything that it picks
 // follows, so that any subsequence can be replayed.
 
+import { array } from "./array-operations.js";
 import type { Operation } from "./choices.js";
 import { FORMS } from "./form-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
@@ -26,14 +27,20 @@ import {
   setAttribute,
 } from "./name-operations.js";
 import { Random } from "./random.js";
-import type { World } from "./world.js";
+import type { Actor, World } from "./world.js";
 
 const ENTRIES_MAX = 60;
+
+function through(world: World, random: Random, actor: Actor): Actor {
+  const by = random.pick(world.actors);
+  if (by !== actor) world.note(`by task ${by.space.serial}`);
+  return by === actor ? actor : world.through(by, actor);
+}
 
 const restart: Operation = (world, random, actor) => {
   if (!random.chance(15)) return receiveNow(world, random, actor);
   world.note("the task ends and another begins");
-  world.removeActor(actor);
+  world.removeActor(actor, random.pick(world.actors));
   world.addActor();
 };
 
@@ -63,9 +70,28 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [8, receiveWaiting],
   [5, sendAndReceive],
   [2, cancelWait],
+  [4, array],
   [1, restart],
   ...FORMS,
 ];
+
+/** Operations on names alone, which another task may do through the task's port. */
+const THROUGH: ReadonlySet<Operation> = new Set([
+  ...[
+    allocate,
+    allocateName,
+    insertRight,
+    extractRight,
+    rename,
+    deallocate,
+    destroy,
+    modRefs,
+    getRefs,
+    getSrights,
+    peek,
+  ],
+  ...[getInfo, getType, request, setAttribute, getStatus, member],
+]);
 
 /** Runs the operation that this number stands for. */
 export function step(world: World, operation: number): void {
@@ -74,5 +100,6 @@ export function step(world: World, operation: number): void {
   const chosen = random.weighted(OPERATIONS);
   world.begin(actor);
   if (actor.space.entries.size > ENTRIES_MAX && random.chance(60)) destroy(world, random, actor);
+  else if (THROUGH.has(chosen) && random.chance(35)) chosen(world, random, through(world, random, actor));
   else chosen(world, random, actor);
 }

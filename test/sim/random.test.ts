@@ -61,6 +61,8 @@ const MUTATIONS: readonly Mutation[] = [
   "dead-name-without-reference",
   "move-keeps-counts",
   "queue-one-longer",
+  "array-stays",
+  "room-untold",
 ];
 
 test.each(MUTATIONS)("an oracle with the fault %s is found out", async (mutation) => {

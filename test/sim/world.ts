@@ -35,8 +35,12 @@ export interface Actor {
   readonly traps: Traps;
   readonly self: number;
   readonly space: Space;
-  /** Names that the task was born with; nobody touches them. */
-  readonly born: ReadonlySet<number>;
+  /** Who acts on the task: itself, or another through its port. */
+  readonly by: Actor;
+  /** Names that the task was born with, and those of the other tasks' ports; nobody touches them. */
+  readonly born: Set<number>;
+  /** Its names for the ports of the others. */
+  readonly ports: Map<Space, number>;
   /** Names that denoted something once. */
   readonly stale: number[];
 }
@@ -52,6 +56,8 @@ interface Wait {
 }
 
 const RCV_LARGE = 0x4;
+/** Ports in all arrays of a message. */
+const ARRAYED_MAX = 64;
 const EMPTY = new Uint8Array(0);
 
 export class World {
@@ -78,6 +84,7 @@ export class World {
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
+    this.oracle.readArray = (address) => this.#readArray(address);
   }
 
   /** Adds a task with an empty space. */
@@ -89,14 +96,28 @@ export class World {
     const space = new Space(serialOf(calls, self));
     const born = new Set(namesOf(calls, self).keys());
     this.oracle.spaces.push(space);
-    const actor = { task, inner, traps: calls, self, space, born, stale: [] };
-    this.actors.push(actor);
-    return actor;
+    const actor = { task, inner, traps: calls, self, space, born, ports: new Map<Space, number>(), stale: [] };
+    const itself: Actor = Object.assign(actor, { by: actor as unknown as Actor });
+    for (const other of this.actors) {
+      introduce(itself, other);
+      introduce(other, itself);
+    }
+    this.actors.push(itself);
+    return itself;
   }
 
-  /** Ends a task on both sides; its own waits are given up first. */
-  removeActor(actor: Actor): void {
+  /** The task as another acts on it: by its own calls and its name for the task's port. */
+  through(by: Actor, actor: Actor): Actor {
+    return { ...actor, by, traps: by.traps, self: by.ports.get(actor.space) ?? 0 };
+  }
+
+  /** Ends a task on both sides, itself or by the port that another has; its own waits are given up first. */
+  removeActor(actor: Actor, by = actor): void {
     for (const wait of [...this.waits.values()]) if (wait.actor === actor) this.cancel(wait);
+    if (by !== actor) {
+      const code = by.traps.task_terminate(by.ports.get(actor.space) ?? 0);
+      if (code !== 0) throw new Mismatch(`task_terminate: ${spell(code)}`);
+    }
     actor.task[Symbol.dispose]();
     this.observe();
     this.oracle.terminate(actor.space);
@@ -185,7 +206,7 @@ export class World {
     const id = this.#nextWaiter++;
     const { processor, handle: task } = actor.inner;
     const { core } = processor;
-    const ports = Math.floor(bytes.length / 12);
+    const ports = Math.floor(bytes.length / 12) + ARRAYED_MAX;
     const kmsg = core.mach_msg_prepare(task, bytes.length, ports);
     if (kmsg === 0) throw new Mismatch(`mach_msg_prepare: ${spell(processor.out(1))}`);
     processor.views.bytes(processor.out(0), bytes.length).set(bytes);
@@ -243,6 +264,23 @@ export class World {
       for (const offset of words) expected.set(bytes.subarray(offset, offset + 4), offset);
     }
     compareBytes(call, buffer, expected);
+  }
+
+  #readArray(address: number): number[] | null {
+    const { core, views } = inside(this.kernel.task).processor;
+    if (core.mach_port_array_look(inside(this.kernel.task).handle, address) !== 0) return null;
+    const { processor } = inside(this.kernel.task);
+    return [...views.copyWords(processor.out(1), processor.out(0))];
+  }
+
+  /** Frees what is left of arrays, which belong to the thread. */
+  freeArrays(): void {
+    const { core } = inside(this.kernel.task).processor;
+    for (const [address, names] of this.oracle.arrays) {
+      const held = this.#readArray(address);
+      if (String(held) !== String(names)) throw new Mismatch(`the array ${hex(address)} is [${held}], not [${names}]`);
+      core.mach_port_array_deallocate(address);
+    }
   }
 
   /** Compares everything that the kernel tells of every space with the oracle's. */
@@ -326,6 +364,15 @@ export class World {
     }
     return { code, seen, handle: 0, cookie };
   }
+}
+
+/** Gives `to` a name for the port of the task. */
+function introduce(actor: Actor, to: Actor): void {
+  const { processor, handle } = actor.inner;
+  const code = processor.core.task_insert_right(handle, actor.self, 19, to.inner.handle);
+  if (code !== 0) throw new Mismatch(`the port of a task: ${spell(code)}`);
+  to.ports.set(actor.space, processor.out(0));
+  to.born.add(processor.out(0));
 }
 
 export function spell(code: number): string {

@@ -63,13 +63,14 @@ test("A194 get_receive_status has the words of the attribute, but for the flags"
   await using machine = await boot();
   const hall = line(machine);
   const { a } = hall;
-  const { both, set, send } = kinds(hall);
+  const { both, set, send, dead } = kinds(hall);
   expectCode(a.insertMember(both, set), KERN_SUCCESS);
   const status = new Uint32Array(10).fill(0xee);
   expectCode(a.traps.mach_port_get_receive_status(a.self, both, status), KERN_SUCCESS);
   expect([...status.subarray(0, 9)]).toEqual(Object.values(a.status(both)).slice(0, 9));
   expect([status[0], status[2], status[9]]).toEqual([1, 1, 0xee]); // A183: in a set
   expectCode(a.traps.mach_port_get_receive_status(a.self, send, status), KERN_INVALID_RIGHT);
+  expectCode(a.traps.mach_port_get_receive_status(a.self, dead, status), KERN_INVALID_RIGHT); // as in GNU Mach; A195 is of the other call
   expectCode(a.traps.mach_port_get_receive_status(a.self, 0x7703, status), KERN_INVALID_NAME);
 });
 

@@ -17,6 +17,7 @@ import {
   MACH_RCV_HEADER_ERROR,
   MACH_SEND_TIMED_OUT,
 } from "../../host-ts/abi/codes.gen.ts";
+import { inNewArray, unpack } from "../lib/arrays.js";
 import { boot } from "../lib/boot.js";
 import { build, parse } from "../lib/message.js";
 import { expectCode, give, type Space } from "../lib/space.js";
@@ -54,6 +55,8 @@ test("A105 A116 A117 in a full space the reply or the body's rights are lost and
   expectCode(a.send({ ...to, descriptors, id: 2 }), MACH_MSG_SUCCESS);
   expectCode(a.send({ ...to, local: reply, localDisposition, id: 3 }), MACH_MSG_SUCCESS);
   expectCode(a.send({ ...to, descriptors, id: 4 }), MACH_MSG_SUCCESS);
+  const array = inNewArray(a, [unknown, known, 0, unknown], MACH_MSG_TYPE_MAKE_SEND);
+  expectCode(a.send({ ...to, descriptors: [array, ...descriptors], id: 5 }), MACH_MSG_SUCCESS);
   fillNames(b);
   expectCode(b.tryAllocate(MACH_PORT_RIGHT_RECEIVE).code, KERN_NO_SPACE);
   expect(b.traps.mach_reply_port()).toBe(0);
@@ -63,7 +66,7 @@ test("A105 A116 A117 in a full space the reply or the body's rights are lost and
   expect(header.message).toMatchObject({ local: inbox, remote: 0 });
   expect(a.take(reply).id).toBe(MACH_NOTIFY_SEND_ONCE);
   expect(b.sends(inB)).toBe(1);
-  expect(b.status(inbox).msgcount).toBe(3);
+  expect(b.status(inbox).msgcount).toBe(4);
 
   const body = b.receive(inbox);
   expectCode(body.code, MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE);
@@ -79,6 +82,12 @@ test("A105 A116 A117 in a full space the reply or the body's rights are lost and
   expectCode(second.code, MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE);
   expect(parse(second.bytes).descriptors.map(({ name }) => name)).toEqual([0, inB]);
   expect(b.sends(inB)).toBe(3);
+  const arrayed = b.receive(inbox);
+  expectCode(arrayed.code, MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE);
+  expect(arrayed.message.descriptors[0]).toMatchObject({ count: 4, disposition: 17 });
+  expect(unpack(b, arrayed.message.descriptors[0])).toEqual([0, inB, 0, 0]);
+  expect(arrayed.message.descriptors.slice(1).map(({ name }) => name)).toEqual([0, inB]);
+  expect(b.sends(inB)).toBe(5);
   expect(a.status(unknown).srights).toBe(0);
 
   const bytes = build({

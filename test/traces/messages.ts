@@ -1,8 +1,18 @@
-// A recorded message in untyped Mach, and back. Rights become port descriptors, those of an out-of-line array too; inline data is a word
-// with its size and the bytes. Out-of-line memory is left out: the kernel has none yet.
+// A recorded message in untyped Mach, and back. Rights become port descriptors, those of an out-of-line array an array; inline data is
+// a word with its size and the bytes. Out-of-line memory is left out: the kernel has none yet.
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
-import { build, HEADER, type Parsed, parse, setWord, trailerElements, word } from "../lib/message.js";
+import { arrayOf, inArray, unpack } from "../lib/arrays.js";
+import {
+  build,
+  HEADER,
+  type Parsed,
+  parse,
+  type PortDescriptor,
+  setWord,
+  trailerElements,
+  word,
+} from "../lib/message.js";
 import type { Space } from "../lib/space.js";
 import type { Names } from "./names.js";
 import type { Arguments, Item, RecordedMessage } from "./recorded.js";
@@ -17,8 +27,13 @@ export interface Answer {
   out: Record<string, unknown>;
 }
 
-function carriesRights(item: Item): boolean {
-  return item.t === "port" || item.t === "ool_ports";
+/** The item's descriptors, with its array made. */
+function descriptorsOf(space: Space, item: Item, names: Names): PortDescriptor[] {
+  const raw = (item.names ?? []).map((name) => names.raw(name));
+  const disposition = item.disp ?? 0;
+  if (item.t === "port") return raw.map((name) => ({ name, disposition }));
+  if (item.t !== "ool_ports") return [];
+  return [inArray(arrayOf(space, raw), raw.length, disposition, item.dealloc ?? 0)];
 }
 
 /** Byte i of a recorded data item. */
@@ -33,11 +48,8 @@ function checksum(bytes: Uint8Array): string {
   return (sum >>> 0).toString(16).padStart(8, "0");
 }
 
-export function encode(args: Arguments, names: Names): Uint8Array {
+function encode(args: Arguments, names: Names, descriptors: readonly PortDescriptor[]): Uint8Array {
   const items = args.items ?? [];
-  const descriptors = items
-    .filter(carriesRights)
-    .flatMap((item) => (item.names ?? []).map((name) => ({ name: names.raw(name), disposition: item.disp ?? 0 })));
   const data = items.find((item) => item.t === "data");
   let bytes: Uint8Array | undefined;
   if (data) {
@@ -58,12 +70,16 @@ export function encode(args: Arguments, names: Names): Uint8Array {
   });
 }
 
-/** The body in the shape of the recorded one; what the recorded one has no place for is kept as `rest`. */
-function decodeBody(message: Parsed, expected: readonly Item[]): { body: unknown[]; rest: unknown[] } {
+/** The body in the shape of the recorded one, its arrays freed; what the recorded one has no place for is kept as `rest`. */
+function decodeBody(space: Space, message: Parsed, expected: readonly Item[]): { body: unknown[]; rest: unknown[] } {
   const descriptors = [...message.descriptors];
   let data = message.data;
   const body = expected.map((item) => {
-    if (carriesRights(item)) {
+    if (item.t === "ool_ports") {
+      const array = descriptors.shift();
+      return { t: "ool_ports", disp: array?.disposition, names: unpack(space, array) };
+    }
+    if (item.t === "port") {
       const some = descriptors.splice(0, item.names?.length ?? 0);
       return { t: item.t, disp: some[0]?.disposition ?? item.disp, names: some.map(({ name }) => name) };
     }
@@ -93,16 +109,33 @@ function decodeHeader(message: Parsed): Record<string, unknown> {
   };
 }
 
-function decode(message: Parsed, expected: RecordedMessage): Record<string, unknown> {
-  const { body, rest } = decodeBody(message, expected.body ?? []);
+function decode(space: Space, message: Parsed, expected: RecordedMessage): Record<string, unknown> {
+  const { body, rest } = decodeBody(space, message, expected.body ?? []);
   return { ...decodeHeader(message), body: [...body, ...rest] };
 }
 
+/** Whether the sender had the array still, which is freed. */
+function freed({ traps }: Space, address: number): 0 | 1 {
+  return traps.mach_port_array_deallocate(address) === codes.KERN_SUCCESS ? 1 : 0;
+}
+
 export function send(space: Space, args: Arguments, names: Names, returned: RecordedMessage | undefined): Answer {
-  const bytes = encode(args, names);
+  const items = (args.items ?? []).map((item) => ({ ...item, made: descriptorsOf(space, item, names) }));
+  const bytes = encode(
+    args,
+    names,
+    items.flatMap(({ made }) => made),
+  );
   const kr = space.send(bytes);
   const timedOut = kr === codes.MACH_SEND_TIMED_OUT;
-  return { kr, out: timedOut && returned ? { returned: decode(parse(bytes), returned) } : {} };
+  const out: Record<string, unknown> = {};
+  // What came back may lie where the sender's array was.
+  if (timedOut && returned) out.returned = decode(space, parse(bytes), returned);
+  const regions = items.filter(({ t, size, names: some }) => (t === "ool" ? size : t === "ool_ports" && some?.length));
+  if (regions.length > 0) {
+    out.ool_still_mapped = regions.map(({ made: [array] }) => (array === undefined ? null : freed(space, array.name)));
+  }
+  return { kr, out };
 }
 
 export function receive(
@@ -115,7 +148,7 @@ export function receive(
   const option = trailerElements(1) | (args.large ? codes.MACH_RCV_LARGE : 0);
   const { code: kr, message } = space.receive(name, { option, size });
   if (kr === codes.MACH_MSG_SUCCESS) {
-    const msg = decode(message, expected.msg ?? ({} as RecordedMessage));
+    const msg = decode(space, message, expected.msg ?? ({} as RecordedMessage));
     return { kr, out: { msg: { ...msg, seqno: message.trailer.seqno } } };
   }
   if (kr !== codes.MACH_RCV_TOO_LARGE) return { kr, out: {} };

@@ -14,6 +14,7 @@ export interface Item {
   names?: Label[];
   size?: number;
   fill?: number;
+  dealloc?: 0 | 1;
   sum?: string;
   name?: Label;
   amb?: 1;

@@ -40,7 +40,7 @@ export class Replay {
     this.#sequence = sequence;
     this.#tasks = tasks;
     this.#tally = tally;
-    this.#performer = new Performer(tasks, this.#names);
+    this.#performer = new Performer(tasks, this.#names); // the tasks have each other's ports from here on
     this.#born = { A: new Set(tasks.A.names().keys()), B: new Set(tasks.B.names().keys()) };
   }
 
@@ -109,7 +109,7 @@ export class Replay {
   #count(operation: Operation, rules: readonly Rule[]): void {
     const masks = rules.filter(({ mask }) => mask !== "ends").map(({ reason }) => reason);
     if (masks.length > 0) this.#tally.masked(operation.op, masks.join(" and "));
-    else this.#tally.compared(operation.op, operation.args.task !== undefined && operation.args.task !== operation.by);
+    else this.#tally.compared(operation.op);
   }
 
   #compareAnswer(operation: Operation, answer: Answer, masked: ReadonlySet<string>): void {
@@ -119,7 +119,7 @@ export class Replay {
     const changes = Object.entries(operation.diff ?? {});
     const gone = new Set(changes.filter(([, type]) => type === 0).map(([label]) => label));
     for (const [key, expected] of Object.entries(operation.out)) {
-      if (key === "ool_still_mapped") this.#tally.part("out-of-line memory");
+      if (key === "ool_still_mapped") this.#compareMapped(expected as number[], answer.out[key] as (0 | 1 | null)[]);
       else if (key === "names") this.#compareListed(expected as Record<string, number>, answer.out.names);
       else if (key === "members") this.#compareMembers(expected as string[], answer.out.members);
       else if (key === "pset" && masked.has(key)) this.#equal(key, answer.out.pset, expected === "null" ? 0 : 1);
@@ -146,7 +146,6 @@ export class Replay {
         this.#tally.part("out-of-line memory");
         return;
       }
-      if (item.t === "ool_ports") this.#tally.part("out-of-line array as descriptors");
       for (const [key, value] of Object.entries(expected)) {
         if (key === "amb" || key === "t") continue;
         if (key === "seqno" && path === "returned") continue; // nothing was dequeued
@@ -160,6 +159,14 @@ export class Replay {
       this.#tally.part("size of a message");
     } else {
       this.#equal(path, got, expected);
+    }
+  }
+
+  /** Which regions the sender has still; null: memory, of which there is none. */
+  #compareMapped(expected: readonly number[], got: readonly (number | null)[] | undefined): void {
+    for (const [index, mapped] of expected.entries()) {
+      if (got?.[index] === null) this.#tally.part("out-of-line memory");
+      else this.#equal(`ool_still_mapped[${index}]`, got?.[index], mapped);
     }
   }
 

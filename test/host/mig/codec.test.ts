@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Kernel, MigError, move, type ReceiveRight, type SendRight } from "mach-ipc";
 import { defineSubsystem, routine, simpleroutine, t } from "mach-ipc/mig";
+import { inNewArray } from "../../lib/arrays.js";
 import { build, type PortDescriptor, word } from "../../lib/message.js";
 import { Space } from "../../lib/space.js";
 import { inside, live, rejected, thrown, until } from "../lib.js";
@@ -208,7 +209,8 @@ describe("a server answers what is malformed with the right code and keeps nothi
   interface Case {
     readonly id: number;
     readonly data?: Uint8Array;
-    readonly dispositions?: readonly number[];
+    readonly array?: boolean;
+    dispositions?: readonly number[];
     readonly code: number;
   }
   const cases: Record<string, Case> = {
@@ -238,6 +240,13 @@ describe("a server answers what is malformed with the right code and keeps nothi
       dispositions: [16],
       code: -300,
     },
+    "an array of send rights for a send right": {
+      id: base + 2,
+      data: body(NDR_BYTES, words(1, 2)),
+      dispositions: [19],
+      array: true,
+      code: -300,
+    },
     "an array above its bound": { id: base, data: body(NDR_BYTES, words(14, 0, 0, 0)), code: -304 },
     "an array longer than the message": { id: base, data: body(NDR_BYTES, words(9, 0, 0)), code: -304 },
     "an array shorter than the message": { id: base, data: body(NDR_BYTES, words(1, 0, 0)), code: -304 },
@@ -264,7 +273,7 @@ describe("a server answers what is malformed with the right code and keeps nothi
     },
   };
 
-  test.each(Object.entries(cases))("%s", async (_, { id, data, dispositions, code }) => {
+  test.each(Object.entries(cases))("%s", async (_, { id, data, dispositions, array, code }) => {
     const { server } = await pair();
     const destination = await kernel.bootstrap.lookUp("pair");
     const before = live(kernel);
@@ -274,6 +283,10 @@ describe("a server answers what is malformed with the right code and keeps nothi
       if (disposition !== 19) return { name: own.name, disposition };
       return { name: carried.makeSend().name, disposition: 17 };
     });
+    if (array) {
+      const [{ name, disposition }] = descriptors as [PortDescriptor];
+      descriptors[0] = inNewArray(raw, [name, 0], disposition);
+    }
     const reply = raw.allocate();
     const draft = {
       remote: destination.name,

@@ -1,14 +1,25 @@
 // The scenarios: what is set up, who does what at the same time, and what must be true at the end beyond the general account
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
+import { arrays } from "./arrays.mjs";
 import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
+import { targets } from "./targets.mjs";
 import { tasks } from "./tasks.mjs";
 
-export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory };
+export const scenarios = {
+  ...queue,
+  ...rights,
+  ...sets,
+  ...notifications,
+  ...tasks,
+  ...targets,
+  ...memory,
+  ...arrays,
+};
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
 const BOUNDS = { "run+run": 2 };

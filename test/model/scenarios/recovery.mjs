@@ -21,7 +21,7 @@ import {
 } from "../world.mjs";
 import { pair } from "./queue.mjs";
 
-const { MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_NOTIFY_DEAD_NAME } = codes;
+const { MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_NOTIFY_DEAD_NAME, MACH_RCV_MSG } = codes;
 
 /** Two elements on the work list, and nothing begun. */
 const owes = (word, machine) => {
@@ -220,6 +220,41 @@ export const recovery = {
     return burial(1);
   },
 
+  /** It was handed three messages, which go back in their order: the waiters are not found in that of the messages. */
+  "burial of a receiver with three messages"(world) {
+    const server = world.task(1, 3);
+    const client = world.task(2);
+    const port = world.port(server);
+    const to = world.right(port, client);
+    world.pending(server, 1, port.name);
+    const first = world.machine.out(1, 0);
+    for (let each = 0; each < 2; each++) world.pending(server, 1, port.name);
+    world.expect(1, "mach_msg_cancel", first);
+    world.pending(server, 1, port.name);
+    for (let each = 0; each < 3; each++) world.sendNow(client, 2, world.message(client, 2, { to }));
+    world.gone(1);
+    return { ...burial(1), unaccounted: false };
+  },
+
+  /** The rights of a message that is too large are destroyed, one after the other, and the message itself stays: an exception comes. */
+  "comes back from a message that is too large"(world) {
+    const server = world.task(2, 4);
+    const client = world.task(3);
+    const port = { task: server, name: world.allocate(server) };
+    const told = world.allocate(client);
+    const rights = [[told, MACH_MSG_TYPE_MAKE_SEND_ONCE]];
+    world.sendNow(client, 3, world.message(client, 3, { to: world.right(port, client), rights }));
+    return {
+      actors: [
+        { pid: 2, program: [kernelTrap("mach_msg_trap", server.handle, 0, MACH_RCV_MSG, 0, 24, port.name, 0, 0)] },
+      ],
+      next: trap(server, "mach_port_type", port.name),
+      unnoticed: true,
+      destroys: true,
+      unaccounted: true,
+    };
+  },
+
   /** Its message is in the queue, and its completion was not taken. */
   "burial of a sender that is let in"(world) {
     const server = world.task(3, 4);
@@ -264,6 +299,21 @@ export const recovery = {
       loops: [loop],
       mixed: owesWake,
     };
+  },
+
+  /** Two that completed its waits, each its own, are gone before they said so. */
+  "event loop with two completions of the dead"(world) {
+    const server = world.task(3, 2);
+    const loops = [];
+    for (const pid of [1, 4]) {
+      const port = world.port(server);
+      loops.push(world.pending(server, 3, port.name));
+      const client = world.task(pid, 2);
+      const message = world.message(client, pid, { to: world.right(port, client) });
+      world.stops(pid, send(client, message), (_, machine) => owesWake(machine, pid));
+    }
+    world.expect(2, "processor_gone", 1, 1); // and 4 with it
+    return { actors: [{ pid: 3, program: [drain(), drain()] }], loops };
   },
 
   /** Others meet the recovery of one that has a port locked. */

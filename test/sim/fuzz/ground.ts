@@ -11,6 +11,8 @@ import type { Body, Kind, Step, Value } from "./values.js";
 
 const TASKS = 3;
 const KMSGS_MAX = 40;
+/** Names that are written into an array: the smallest has room for as many. */
+const ARRAY_MAX = 4;
 /** Not through their own task's port, and yet another task's names change. */
 const ELSEWHERE = /^(task_\w+|mach_msg_cancel|processor_\w+)$/;
 
@@ -48,6 +50,10 @@ export class Ground {
   readonly #stood: string;
   readonly #kmsgs = new Set<number>();
   readonly #waiters: number[] = [];
+  readonly #arrays: number[] = [];
+  /** Has the ports of the children that the tasks made: they end by them alone. */
+  readonly #keeper: Space;
+  readonly #children: number[] = [];
   readonly #batch: Uint32Array;
   /** The names of each task and their types, as the last step left them. */
   #names: Names[] = [];
@@ -62,6 +68,7 @@ export class Ground {
     this.#parameters = new Map(known.map(({ name, parameters }) => [name, parameters]));
     const { processor } = inside(kernel.task);
     this.#batch = processor.batch;
+    this.#core("mach_host_self")(inside(kernel.task).handle); // the host's port stays
     this.#before = this.#census();
     this.#core("processor_attach")(0); // as a thread that may not wait: there is no other to wake it
     const make = (name: string) => {
@@ -70,6 +77,7 @@ export class Ground {
       return new Space(task);
     };
     const spaces = Array.from({ length: TASKS }, (_, index) => make(`fuzz ${index}`));
+    this.#keeper = make("keeper");
     this.#standers = [make("stranger"), make("acquaintance")];
     this.#tasks = spaces.map(({ task }) => task);
     this.#handles = spaces.map(({ handle }) => handle);
@@ -88,8 +96,11 @@ export class Ground {
       space.send({ remote: port, remoteDisposition: 20, local: other, localDisposition: 21, id: index });
       space.arm(other, 70, port);
       const to = spaces[(index + 1) % TASKS];
-      // The stranger gives nobody anything.
-      if (to !== undefined && index !== TASKS) this.#core("task_insert_right")(space.handle, port, 20, to.handle);
+      // The stranger gives nobody anything, and nobody gets the ports of those who stand by.
+      if (to === undefined || index === TASKS) continue;
+      this.#core("task_insert_right")(space.handle, port, codes.MACH_MSG_TYPE_MAKE_SEND, to.handle);
+      if (index > TASKS) continue;
+      this.#core("task_insert_right")(space.handle, space.self, codes.MACH_MSG_TYPE_COPY_SEND, to.handle);
     }
   }
 
@@ -112,7 +123,7 @@ export class Ground {
     if (body !== null && trap !== "mach_msg_prepare") this.#write(body, task, trap, parameters, words);
     const code = this.#core(trap)(...words) >>> 0;
     this.#count(trap, code);
-    this.#note(trap, code);
+    this.#note(trap, code, task);
     if (trap === "mach_msg_prepare" && body !== null && code !== 0) {
       this.#fill(processor.out(0), words[parameters.indexOf("size")] ?? 0, body, task);
     }
@@ -151,8 +162,9 @@ export class Ground {
       case "foreign":
         return nth([...(this.#names[(this.#handles.indexOf(task) + 1) % TASKS] ?? NO_NAMES).keys()]);
       case "kmsg":
-      case "array":
         return nth([...this.#kmsgs]);
+      case "array":
+        return nth(this.#arrays);
       case "waiter":
         return nth(this.#waiters);
       case "again":
@@ -198,9 +210,9 @@ export class Ground {
     const { to, reply, voucher, id } = body;
     const bits = (to[0] | (reply[0] << 8) | (voucher[0] << 16) | (body.complex ? 0x80000000 : 0)) >>> 0;
     const header = [bits, size, of(to[1]), of(reply[1]), of(voucher[1]), of(id)];
-    const rights = body.descriptors.flatMap(({ type, right: [disposition, name] }) => [
-      of(name),
-      0,
+    const rights = body.descriptors.flatMap(({ type, right: [disposition, name], count, array }) => [
+      of(type === codes.MACH_MSG_OOL_PORTS_DESCRIPTOR ? array : name),
+      count,
       ((disposition << 16) | (type << 24)) >>> 0,
     ]);
     const all = body.complex ? [...header, body.descriptors.length, ...rights] : header;
@@ -208,7 +220,7 @@ export class Ground {
   }
 
   /** What a trap gave out is there for the steps after it. */
-  #note(trap: string, code: number): void {
+  #note(trap: string, code: number, task: number): void {
     const { processor } = inside(this.kernel.task);
     const [first, second] = [processor.out(0), processor.out(1)];
     if (trap === "task_create" && code === 0) {
@@ -219,6 +231,12 @@ export class Ground {
       for (let index = 0; index < code; index++) this.#keep(this.#batch[index * 4 + 2] ?? 0);
     } else if (trap === "mach_msg_receive_many" && code === 0) {
       for (let index = 0; index < first; index++) this.#keep(this.#batch[index * 8] ?? 0);
+    } else if (trap === "task_create_child" && code === 0) {
+      this.#core("task_insert_right")(task, first, codes.MACH_MSG_TYPE_COPY_SEND, this.#keeper.handle);
+      this.#children.push(processor.out(0));
+    } else if (trap === "mach_port_array_allocate" && code === 0 && first !== 0) {
+      this.#arrays.push(first);
+      this.#name(second);
     } else if (code === 0x10004001 || code === 0x10000001) this.#waiters.push(first);
     else {
       this.#keep(first);
@@ -239,6 +257,13 @@ export class Ground {
     const self = this.#core("mach_task_self")(handle);
     this.#handles.push(handle);
     this.#tasks.push({ name: "made", processor, handle, self, bounded: false } as unknown as InnerTask);
+  }
+
+  /** Writes some names into a new array, wherever they mean something. */
+  #name(address: number): void {
+    const { views } = inside(this.kernel.task).processor;
+    const names = this.#names.flatMap((each) => [...each.keys()]).slice(0, ARRAY_MAX);
+    for (let index = 0; index < ARRAY_MAX; index++) views.setU32(address + 4 * index, names[index] ?? 0);
   }
 
   /** What may be a kmsg: the kernel knows whether it is one of ours. */
@@ -271,6 +296,8 @@ export class Ground {
   /** Ends all tasks: nothing may be left, and those who stood by must have seen nothing. */
   end(): void {
     if (this.#stand() !== this.#stood) throw new Error("a task that took no part sees something else");
+    const { handle: keeper } = this.#keeper;
+    for (const child of this.#children) this.#core("task_terminate_target")(keeper, child);
     for (const handle of this.#handles) this.#core("task_terminate")(handle);
     for (const task of this.#owned) task[Symbol.dispose]();
     for (let taken = 256; taken === 256; ) {
@@ -278,6 +305,7 @@ export class Ground {
       for (let index = 0; index < taken; index++) this.#keep(this.#batch[index * 4 + 2] ?? 0);
     }
     for (const kmsg of this.#kmsgs) this.#core("mach_msg_release")(kmsg);
+    for (const address of this.#arrays) this.#core("mach_port_array_deallocate")(address);
     const site = this.#core("kernel_check")();
     if (site !== 0) throw new Error(`the end of the tasks broke the invariant of site 0x${site.toString(16)}`);
     const [before, after] = [this.#before.join(), this.#census().join()];

@@ -21,7 +21,13 @@ export interface Body {
   readonly voucher: readonly [number, Value];
   readonly id: Value;
   readonly complex: boolean;
-  readonly descriptors: readonly { readonly type: number; readonly right: readonly [number, Value] }[];
+  readonly descriptors: readonly {
+    readonly type: number;
+    readonly right: readonly [number, Value];
+    /** Of an array of rights. */
+    readonly count: number;
+    readonly array: Value;
+  }[];
 }
 
 export interface Step {
@@ -91,7 +97,7 @@ const FITTING: Readonly<Record<string, fc.Arbitrary<Value>>> = {
   task: some("task"),
   child: some("task"),
   parent: fc.oneof(some("task"), among(0)),
-  target: fc.oneof({ arbitrary: some("self"), weight: 20 }, { arbitrary: NAME, weight: 1 }),
+  target: fc.oneof({ arbitrary: some("self"), weight: 20 }, { arbitrary: name("send"), weight: 2 }),
   name: NAME,
   poly: fc.oneof({ arbitrary: AGAIN, weight: 3 }, { arbitrary: PORT, weight: 1 }),
   oldName: NAME,
@@ -202,9 +208,12 @@ const BODY: fc.Arbitrary<Body> = fc.record({
     fc.record({
       type: fc.oneof(
         { arbitrary: fc.constant(0), weight: 20 },
-        { arbitrary: fc.constantFrom(1, 2, 3, 4, 5, 200), weight: 1 },
+        { arbitrary: fc.constant(2), weight: 5 },
+        { arbitrary: fc.constantFrom(1, 3, 4, 5, 200), weight: 1 },
       ),
       right: RIGHT,
+      count: fc.nat(5),
+      array: some("array"),
     }),
     { maxLength: 4 },
   ),
