@@ -14,7 +14,7 @@ const SEARCH = new URL("search.mjs", import.meta.url);
 const TESTS = /\.(test|spec)\.ts$/;
 /** Those of the calls, and those of the classes that are a call each. */
 const SUITES =
-  /^test\/((spec|sim|traces|kernel)\/|host\/(right|receive-right|message|send|port-set|overflow|kernel|growth|supervision|lock-free)\.)/;
+  /^test\/((spec|sim|traces|kernel)\/|host\/(right|receive-right|message|send|port-set|kernel|task-port)\.)/;
 /** A process is made anew after so many mutants: what a broken kernel leaves behind adds up. */
 const MUTANTS_MAX = 60;
 /** So that a suite of random operations takes no longer than others. */
