@@ -10,7 +10,7 @@ import {
 import { boot } from "../lib/boot.js";
 import { expectCode, give } from "../lib/space.js";
 
-const PORTS = 300;
+const PORTS = 1600;
 
 test("A41 A45 every one of many send rights is found again under its name, while others come and go", async () => {
   await using machine = await boot();
