@@ -44,8 +44,12 @@ export const guardOne: Operation = (world, random, actor) => {
     case 0:
     case 1: {
       const flags = random.pick([0, 0, 1, 2, 3, 4]);
-      const call = `guard(${hex(name)}, ${fresh}, ${flags})`;
-      return compare(world, call, guard(actor, name, fresh, flags), () => oracle.guard(space, name, fresh, flags));
+      const plain = flags < 2 && random.chance(50);
+      const { traps, self } = actor;
+      const code = plain ? traps.mach_port_guard(self, name, fresh, flags) : guard(actor, name, fresh, flags);
+      return compare(world, `guard(${hex(name)}, ${fresh}, ${flags})`, code, () =>
+        oracle.guard(space, name, fresh, flags),
+      );
     }
     case 2:
       return compare(world, `unguard(${hex(name)}, ${known})`, unguard(actor, name, known), () =>

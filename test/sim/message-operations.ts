@@ -17,7 +17,7 @@ const TRAILERS = [0, 1, 2, 3, 4, 7] as const;
 const GUARDED_DESC = 0x1000;
 
 /** A message, mostly sound, with at most one thing wrong on purpose. */
-function draftMessage(world: World, random: Random, actor: Actor, wantsFull = false): Uint8Array {
+export function draftMessage(world: World, random: Random, actor: Actor, wantsFull = false): Uint8Array {
   const canBeSentTo = (entry: Entry) => isPort(entry) && (entry.receive || entry.sends > 0 || entry.once);
   const remote = pickName(random, actor, wantsFull ? isFull : canBeSentTo, 90);
   const draft: Draft = {
@@ -118,7 +118,7 @@ function receiveOptions(random: Random, wantsHeader: boolean): { option: number;
 }
 
 /** A name to receive from: where a message waits, if that is wanted. */
-function pickSource(random: Random, actor: Actor, hasMessage: boolean): number {
+export function pickSource(random: Random, actor: Actor, hasMessage: boolean): number {
   const ready = (entry: Entry) =>
     entry.set ? [...entry.set.members].some(({ queue }) => queue.length > 0) : (entry.port?.queue.length ?? 0) > 0;
   const canMakeRoom = (entry: Entry) => entry.receive && isFull(entry);
@@ -139,7 +139,7 @@ export const receiveNow: Operation = (world, random, actor) => {
   checkReceive(world, actor, { name, option, rcvSize, code, buffer, before });
 };
 
-function checkReceive(
+export function checkReceive(
   world: World,
   actor: Actor,
   got: { name: number; option: number; rcvSize: number; code: number; buffer: Uint8Array; before: Uint8Array },
@@ -153,7 +153,7 @@ function checkReceive(
   world.checkReceived("the buffer after a receive", buffer, option, wanted, before);
 }
 
-function isAwaited(entry: Entry | undefined): boolean {
+export function isAwaited(entry: Entry | undefined): boolean {
   const places = [entry?.set, entry?.port, ...(entry?.port?.sets ?? [])];
   return places.some((place) => (place?.receivers.length ?? 0) > 0);
 }

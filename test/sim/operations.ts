@@ -3,6 +3,7 @@
 
 import { array } from "./array-operations.js";
 import type { Operation } from "./choices.js";
+import { FORMS } from "./form-operations.js";
 import { construct, destructOne, guardOne } from "./guard-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
 import {
@@ -80,6 +81,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [3, specialPort],
   [4, registeredPorts],
   [1, restart],
+  ...FORMS,
 ];
 
 /** Operations on names alone, which another task may do through the task's port. */

@@ -27,6 +27,7 @@ import {
   type Waiter,
 } from "../lib/oracle-state.js";
 import { type InnerTask, inside } from "../lib/space.js";
+import type { Driven } from "./driven.js";
 
 /** One task as both sides see it. */
 export interface Actor {
@@ -77,7 +78,13 @@ export class World {
   #retries: number[] = [];
   #completed = 0;
 
-  constructor(kernel: Kernel, options: { mutation?: Mutation | null; trace?: string[] | null } = {}) {
+  readonly #driven: Driven | null;
+
+  constructor(
+    kernel: Kernel,
+    options: { mutation?: Mutation | null; trace?: string[] | null; driven?: Driven | null } = {},
+  ) {
+    this.#driven = options.driven ?? null;
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
@@ -87,7 +94,7 @@ export class World {
   /** Adds a task with an empty space. */
   addActor(): Actor {
     const task = this.kernel.createTask({ name: "actor" });
-    const calls = traps(task);
+    const calls = this.#driven?.wrap(traps(task)) ?? traps(task);
     const self = calls.mach_task_self();
     calls.task_set_special_port(self, TASK_BOOTSTRAP_PORT, 0); // the kernel's own naming service, which the oracle has not
     const inner = inside(task);
