@@ -76,3 +76,4 @@ export {
   task_get_special_port,
   task_set_special_port,
 } from "./trap/mach_task";
+export { thread_get_special_reply_port } from "./trap/mach_thread";

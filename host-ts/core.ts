@@ -72,6 +72,7 @@ interface ColdTraps {
   ): number;
   mach_ports_lookup(task: number, target: number): number;
   mach_reply_port(task: number): number;
+  thread_get_special_reply_port(task: number): number;
   mach_port_allocate(task: number, target: number, right: number): number;
   mach_port_allocate_name(task: number, target: number, right: number, name: number): number;
   mach_port_insert_right(task: number, target: number, name: number, poly: number, disposition: number): number;

@@ -60,6 +60,19 @@ export const MACH_RCV_INTERRUPT: u32 = 0x400;
 export const MACH_RCV_VOUCHER: u32 = 0x800;
 export const MACH_RCV_GUARDED_DESC: u32 = 0x1000;
 
+// Options of a user's without effect here: priorities and importance, checks of replies, and what only a kernel may ask.
+export const MACH_SEND_OVERRIDE: u32 = 0x20;
+export const MACH_MSG_STRICT_REPLY: u32 = 0x200;
+export const MACH_RCV_SYNC_WAIT: u32 = 0x4000;
+export const MACH_RCV_SYNC_PEEK: u32 = 0x8000;
+export const MACH_SEND_ALWAYS: u32 = 0x10000;
+export const MACH_SEND_TRAILER: u32 = 0x20000;
+export const MACH_SEND_NOIMPORTANCE: u32 = 0x40000;
+export const MACH_SEND_IMPORTANCE: u32 = 0x80000;
+export const MACH_SEND_SYNC_OVERRIDE: u32 = 0x100000;
+export const MACH_SEND_PROPAGATE_QOS: u32 = 0x200000;
+export const MACH_SEND_SYNC_BOOTSTRAP_CHECKIN: u32 = 0x800000;
+
 export const MACH_RCV_TRAILER_NULL: u32 = 0;
 export const MACH_RCV_TRAILER_SEQNO: u32 = 1;
 export const MACH_RCV_TRAILER_SENDER: u32 = 2;

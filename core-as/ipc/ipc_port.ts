@@ -13,7 +13,7 @@ import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import { lock_acquire, LOCK_PORT, lock_release } from "../kern/lock";
 import { kassert, kdebug } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
-import { my_pid } from "../kern/processor";
+import { my_pid, processor_special } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
 import {
   MACH_PORT_QLIMIT_BASIC,
@@ -38,7 +38,8 @@ export class IpcPort extends IpcObject {
   _ip_destination: u32;
   _ip_context: u32;
   _ip_dying: u32;
-  _pad0: u32;
+  /** Number of the processor whose thread it was made for as a special reply port, or 0. */
+  _ip_thread: u32;
 
   // This line is the receiver's.
   _imq_first: u32;
@@ -95,6 +96,9 @@ export class IpcPort extends IpcObject {
   }
   set ip_context(value: u32) {
     journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_context"), value);
+  }
+  set ip_thread(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_thread"), value);
   }
   /** 0 alive, 1 being destroyed, 2 only references are left. */
   get ip_dying(): u32 {
@@ -179,6 +183,15 @@ export function IP_VALID(port: u32): bool {
 
 export function ip_active(port: IpcPort): bool {
   return (port.io_bits & IO_ACTIVE) != 0;
+}
+
+/**
+ * Whether it is a thread's special reply port: its receive right stays where it is (A210).
+ *
+ * Conditions: the space that has the receive right is locked. Races: its thread may get another meanwhile; the answer is then old.
+ */
+export function ip_special(port: IpcPort): bool {
+  return port._ip_thread != 0 && processor_special(port._ip_thread, changetype<usize>(port));
 }
 
 export function ip_receivers_at(port: IpcPort): usize {

@@ -36,6 +36,7 @@ import {
   ip_active,
   IP_DEAD,
   ip_lock,
+  ip_special,
   ip_unlock,
   ipc_port_forget_holder_locked,
   ipc_port_release_locked,
@@ -78,7 +79,8 @@ export function ipc_right_copyin_check(entry: IpcEntry, disposition: u32): u32 {
   else return KERN_INVALID_VALUE;
   if ((type & needed) == 0) return KERN_INVALID_RIGHT;
   if (disposition != MACH_MSG_TYPE_MOVE_RECEIVE) return KERN_SUCCESS;
-  return port_at(entry.ie_object).io_bits & IO_IMMOVABLE ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
+  const port = port_at(entry.ie_object);
+  return port.io_bits & IO_IMMOVABLE || ip_special(port) ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
 }
 
 /**

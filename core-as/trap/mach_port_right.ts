@@ -54,7 +54,7 @@ import {
   RQ_DEATH,
   RQ_POSSIBLE,
 } from "../ipc/ipc_notify";
-import { ip_active, IP_DEAD, ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { ip_active, IP_DEAD, ip_lock, ip_special, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import { reap_push } from "../ipc/ipc_reap";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import {
@@ -231,7 +231,9 @@ function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u
   if (!MACH_PORT_VALID(name)) return KERN_INVALID_RIGHT;
   const entry = ipc_right_lookup(space, name);
   if (!entry) return KERN_INVALID_NAME;
-  return ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+  if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) == 0) return KERN_INVALID_RIGHT;
+  const stays = id == MACH_NOTIFY_PORT_DESTROYED && ip_special(port_at(entry.ie_object)); // A210
+  return stays ? KERN_INVALID_RIGHT : KERN_SUCCESS;
 }
 
 function request_check_notify(space: IpcSpace, notify: u32, disposition: u32): u32 {

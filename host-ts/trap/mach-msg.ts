@@ -30,8 +30,11 @@ import { type MachMsgBatchTraps, machMsgBatchTraps, slotsIn } from "./mach-msg-b
  *
  * @param msg the buffer, from its first byte: a header of 24 bytes, then what `descriptor_count` says, then data
  * @param option bits: `MACH_SEND_MSG`, `MACH_RCV_MSG`: which halves; `MACH_SEND_TIMEOUT`, `MACH_RCV_TIMEOUT`: `timeout` counts;
- *   `MACH_RCV_GUARDED_DESC`: guarded port descriptors are understood; `MACH_RCV_LARGE`: a message that is too large stays queued; `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which
- *   port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer. Others have no effect
+ *   `MACH_RCV_GUARDED_DESC`: guarded port descriptors are understood; `MACH_RCV_LARGE`: a message that is too large stays queued;
+ *   `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer;
+ *   `MACH_SEND_NOTIFY`: where there is no room, the send-possible request of the destination's name is armed
+ *   (`mach_port_request_notification`). Others have no effect: so `MACH_SEND_OVERRIDE`, `MACH_SEND_ALWAYS`, `MACH_SEND_TRAILER`,
+ *   `MACH_MSG_STRICT_REPLY`, `MACH_RCV_VOUCHER`, `MACH_RCV_SYNC_WAIT`
  * @param send_size bytes to send, a multiple of 4; the header's own `msgh_size` does not count
  * @param rcv_size bytes that may be received, the trailer (8 at least) included
  * @param rcv_name the receive right or port set to receive from

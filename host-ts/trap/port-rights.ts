@@ -66,7 +66,8 @@ export interface PortRightTraps {
    * @kr KERN_SUCCESS armed, told at once, or cancelled
    * @kr KERN_INVALID_VALUE no such notification; `sync` not 0 for port-destroyed; `notifyPoly` is neither of the two
    * @kr KERN_INVALID_NAME `name` or `notify` denotes nothing
-   * @kr KERN_INVALID_RIGHT `name` is not what the notification is about; `notify` lacks the right that `notifyPoly` needs
+   * @kr KERN_INVALID_RIGHT `name` is not what the notification is about; `notify` lacks the right that `notifyPoly` needs;
+   *   port-destroyed of a special reply port
    * @kr KERN_INVALID_CAPABILITY `notify` is dead
    * @kr KERN_INVALID_ARGUMENT dead-name or send-possible of 0 or 0xffffffff; dead-name with `sync` 0 of a name that is dead;
    *   either of a name that is dead, with `notify` 0

@@ -78,6 +78,20 @@ export function allocate(oracle: Oracle, space: Space, right: number, name: numb
   return ok;
 }
 
+/** A210: the thread that all of a simulation's tasks share has one such port; the one before is an ordinary port. */
+export function specialReplyPort(oracle: Oracle, space: Space, name: number): Codes {
+  const codes = allocate(oracle, space, R_RECEIVE, name);
+  const entry = space.entries.get(name);
+  if (!entry?.port) return codes;
+  entry.sends = 1;
+  entry.port.srights = 1;
+  entry.port.mscount = 1;
+  if (oracle.special !== null) oracle.special.isSpecial = false;
+  entry.port.isSpecial = true;
+  oracle.special = entry.port;
+  return codes;
+}
+
 /** Whether a caller may choose this name (A9, D12). */
 function chosenName(space: Space, name: number): Codes {
   if (isNull(name) || (name & 3) !== 3) return [INVALID_VALUE];

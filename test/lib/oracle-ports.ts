@@ -51,6 +51,7 @@ export function request(
   const named = msgid === DEAD_NAME || msgid === SEND_POSSIBLE;
   if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && !named) wrong.push(INVALID_VALUE);
   if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
+  if (msgid === PORT_DESTROYED && entry?.receive && entry.port?.isSpecial) wrong.push(INVALID_RIGHT);
   const tells = ask.notify !== NULL && (sync !== 0 || msgid === SEND_POSSIBLE);
   if (isNull(name)) wrong.push(named ? INVALID_ARGUMENT : INVALID_RIGHT);
   else if (!entry) wrong.push(INVALID_NAME);

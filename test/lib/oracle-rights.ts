@@ -22,11 +22,15 @@ import {
   type Waiter,
 } from "./oracle-state.js";
 
+/** Whether the right is there, but does not leave its space (A57). */
+function stays({ port, receive }: Entry, disposition: number): boolean {
+  return disposition === RECEIVE && receive && port !== null && (port.immovable || port.isSpecial);
+}
+
 /** Whether the entry has a living right for the disposition (A50 to A55), one that may be moved (A57). */
 export function fits(entry: Entry, disposition: number): boolean {
-  if (entry.port === null) return false;
-  if (disposition === RECEIVE) return entry.receive && !entry.port.immovable;
-  if (disposition === MAKE_SEND || disposition === MAKE_SEND_ONCE) return entry.receive;
+  if (entry.port === null || stays(entry, disposition)) return false;
+  if (disposition === RECEIVE || disposition === MAKE_SEND || disposition === MAKE_SEND_ONCE) return entry.receive;
   if (disposition === ONCE) return entry.once;
   return (disposition === SEND || disposition === COPY_SEND) && entry.sends > 0;
 }

@@ -102,6 +102,8 @@ export class Port {
   readonly sets = new Set<PortSet>();
   nsRequest: Port | null = null;
   pdRequest: Port | null = null;
+  /** A thread's special reply port. */
+  isSpecial = false;
 }
 
 export class PortSet {
@@ -136,6 +138,8 @@ export class Entry {
 export class Space {
   readonly entries = new Map<number, Entry>();
   readonly serial: number;
+  /** Send rights that the task has without a name: its bootstrap port, then its registered ports. */
+  readonly kept: Right[] = [NOTHING, NOTHING, NOTHING, NOTHING];
   alive = true;
 
   constructor(serial: number) {
@@ -175,6 +179,8 @@ export interface Completion {
 export class Oracle {
   readonly spaces: Space[] = [];
   readonly mutation: Mutation | null;
+  /** The thread's special reply port. */
+  special: Port | null = null;
   /** Number of the current operation. */
   now = 0;
   /** How deep in a cascade of destruction. */
@@ -428,6 +434,7 @@ export class Oracle {
     this.cascade++;
     space.alive = false;
     for (const entry of [...space.entries.values()]) this.destroyEntry(space, entry);
+    for (const right of space.kept) this.release(right);
     this.spaces.splice(this.spaces.indexOf(space), 1);
     this.cascade--;
   }

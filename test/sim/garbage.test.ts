@@ -15,6 +15,7 @@ const SEED = Number(process.env.SEED ?? 7);
 const TRAPS = {
   mach_task_self: 0,
   mach_reply_port: 0,
+  thread_get_special_reply_port: 0,
   mach_port_allocate: 2,
   mach_port_allocate_name: 3,
   mach_port_insert_right: 4,

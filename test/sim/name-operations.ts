@@ -59,6 +59,13 @@ export const allocateName: Operation = (world, random, actor) => {
   if (code === 0) remember(actor, name);
 };
 
+export const specialReplyPort: Operation = (world, _random, actor) => {
+  const name = actor.traps.thread_get_special_reply_port();
+  compare(world, `special_reply_port() = ${hex(name)}`, 0, () =>
+    names.specialReplyPort(world.oracle, actor.space, name),
+  );
+};
+
 export const replyPort: Operation = (world, _random, actor) => {
   const name = actor.traps.mach_reply_port();
   compare(world, `reply_port() = ${hex(name)}`, 0, () => names.allocate(world.oracle, actor.space, 1, name));

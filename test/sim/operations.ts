@@ -22,11 +22,13 @@ import {
   modRefs,
   peek,
   replyPort,
+  specialReplyPort,
   rename,
   request,
   setAttribute,
 } from "./name-operations.js";
 import { Random } from "./random.js";
+import { registeredPorts, specialPort } from "./task-operations.js";
 import type { Actor, World } from "./world.js";
 
 const ENTRIES_MAX = 60;
@@ -48,6 +50,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [8, allocate],
   [3, allocateName],
   [2, replyPort],
+  [2, specialReplyPort],
   [6, insertRight],
   [4, extractRight],
   [5, rename],
@@ -74,6 +77,8 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [5, sendAndReceive],
   [2, cancelWait],
   [4, array],
+  [3, specialPort],
+  [4, registeredPorts],
   [1, restart],
 ];
 
@@ -92,7 +97,7 @@ const THROUGH: ReadonlySet<Operation> = new Set([
     getSrights,
     peek,
   ],
-  ...[getInfo, getType, request, setAttribute, getStatus, member],
+  ...[getInfo, getType, request, setAttribute, getStatus, member, specialPort, registeredPorts],
 ]);
 
 /** Runs the operation that this number stands for. */

@@ -9,6 +9,7 @@ import {
   MACH_MSG_SUCCESS,
   MACH_RCV_IN_PROGRESS,
   MACH_SEND_IN_PROGRESS,
+  TASK_BOOTSTRAP_PORT,
 } from "../../host-ts/abi/codes.gen.ts";
 import { IpcKmsg_ikm_bytes } from "../../host-ts/abi/layout.gen.ts";
 import { build, word } from "../lib/message.js";
@@ -55,6 +56,8 @@ interface Wait {
 }
 
 const RCV_LARGE = 0x4;
+/** Slots from here on are for the names of tasks' ports. */
+const TASK_PORTS = 3000;
 /** Ports in all arrays of a message. */
 const ARRAYED_MAX = 64;
 const EMPTY = new Uint8Array(0);
@@ -86,6 +89,7 @@ export class World {
     const task = this.kernel.createTask({ name: "actor" });
     const calls = traps(task);
     const self = calls.mach_task_self();
+    calls.task_set_special_port(self, TASK_BOOTSTRAP_PORT, 0); // the kernel's own naming service, which the oracle has not
     const inner = inside(task);
     const space = new Space(serialOf(calls, self));
     const born = new Set(namesOf(calls, self).keys());
@@ -363,13 +367,16 @@ export class World {
   }
 }
 
-/** Gives `to` a name for the port of the task. */
+/** Gives `to` a name for the port of the task: one that no operation comes by, not even as the name of something else elsewhere. */
 function introduce(actor: Actor, to: Actor): void {
   const { processor, handle } = actor.inner;
   const code = processor.core.task_insert_right(handle, actor.self, 19, to.inner.handle);
   if (code !== 0) throw new Mismatch(`the port of a task: ${spell(code)}`);
-  to.ports.set(actor.space, processor.out(0));
-  to.born.add(processor.out(0));
+  const name = ((TASK_PORTS + actor.space.serial) << 8) | 3;
+  const renamed = to.traps.mach_port_rename(to.self, processor.out(0), name);
+  if (renamed !== 0) throw new Mismatch(`the name of a task's port: ${spell(renamed)}`);
+  to.ports.set(actor.space, name);
+  to.born.add(name);
 }
 
 export function spell(code: number): string {

@@ -89,7 +89,9 @@ test("every call answers TERMINATED when the kernel was closed", async () => {
     spell(tryCall(a, entry, { ...MESSAGE, task: a.self, name: port })),
   ]);
   expect(answers).toEqual(listed.map(({ call }) => [call, spell(KERN_TERMINATED)]));
-  expect([a.traps.mach_reply_port(), a.traps.mach_host_self(), a.traps.host_self()]).toEqual([0, 0, 0]);
+  const { traps: mach } = a;
+  expect([mach.mach_reply_port(), mach.mach_host_self(), mach.host_self()]).toEqual([0, 0, 0]);
+  expect(mach.thread_get_special_reply_port()).toBe(0);
 });
 
 test("without memory a call that needs some answers RESOURCE_SHORTAGE and changes nothing", async () => {
@@ -135,7 +137,7 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
     mach.mach_msg(new Uint8Array(64), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 64, port, 1, 0),
   ];
   expect(short.map(spell)).toEqual(short.map(() => spell(KERN_RESOURCE_SHORTAGE)));
-  expect(mach.mach_reply_port()).toBe(0);
+  expect([mach.mach_reply_port(), mach.thread_get_special_reply_port()]).toEqual([0, 0]);
   const draft = { remote: port, remoteDisposition: MACH_MSG_TYPE_MAKE_SEND };
   expectCode(a.send(draft), MACH_SEND_NO_BUFFER);
   expect(a.core.zone_count(0)).toBe(before);
