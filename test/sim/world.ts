@@ -155,11 +155,13 @@ export class World {
   /** Collects what the kernel completed since the operation began. */
   observe(): void {
     const { processor } = inside(this.kernel.task);
-    // What is done with one completion may bring the next.
-    for (let before = -1; before !== this.#completed; ) {
-      before = this.#completed;
+    for (;;) {
+      const before = this.#completed;
       processor.drain();
-      for (const id of this.#retries.splice(0)) this.#receiveAgain(id);
+      const retries = this.#retries.splice(0);
+      for (const id of retries) this.#receiveAgain(id);
+      // What is done with one completion, or asking again, may bring the next.
+      if (retries.length === 0 && before === this.#completed) return;
     }
   }
 
