@@ -1,10 +1,12 @@
 // Waits that end without a message: by time, because a thread may not wait, because there is no memory to wait with, because they are
 // given up; and what is no wait at all.
 
+import { Kernel } from "mach-ipc";
 import { expect, test } from "vitest";
 import {
   KERN_FAILURE,
   KERN_INVALID_ARGUMENT,
+  KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
   MACH_IPC_WOULD_BLOCK,
   MACH_MSG_TYPE_MAKE_SEND,
@@ -14,13 +16,14 @@ import {
   MACH_RCV_TIMED_OUT,
   MACH_RCV_TIMEOUT,
   MACH_SEND_MSG,
+  MACH_SEND_NO_BUFFER,
   MACH_SEND_TIMED_OUT,
   MACH_SEND_TIMEOUT,
 } from "../../host-ts/abi/codes.gen.ts";
 import { PROCESSOR_CAN_WAIT } from "../../host-ts/abi/layout.gen.ts";
 import { boot } from "../lib/boot.js";
 import { build } from "../lib/message.js";
-import { expectCode, type Space } from "../lib/space.js";
+import { expectCode, Space } from "../lib/space.js";
 
 /** A port with a full queue, and the message that does not fit. */
 function full(a: Space): { port: number; bytes: Uint8Array } {
@@ -107,4 +110,23 @@ test("a wait that was answered already is not given up", async () => {
   expectCode(a.core.mach_msg_cancel(sending.waiter), KERN_FAILURE);
   machine.deliver();
   expect(sending.completed).toBe(true);
+});
+
+test("without memory to wait with a receive is RESOURCE_SHORTAGE and a send NO_BUFFER, which comes back", async () => {
+  await using kernel = await Kernel.boot({ maximumBytes: 4 << 20 });
+  const a = new Space(kernel.createTask({ name: "a" }));
+  const [port, pset] = [a.allocate(), a.allocate(MACH_PORT_RIGHT_PORT_SET)];
+  const { bytes, port: busy } = full(a);
+  const kmsg = a.prepare(bytes);
+  const wait = (name: number) => a.core.mach_msg_receive_async(a.handle, name, MACH_RCV_MSG, 128, 0) >>> 0;
+  let waits = 0;
+  while (wait(pset) === MACH_RCV_IN_PROGRESS) if (++waits > 100_000) throw new Error("memory does not end");
+  expect(waits).toBeGreaterThan(1000);
+  expectCode(wait(pset), KERN_RESOURCE_SHORTAGE);
+  expectCode(wait(port), KERN_RESOURCE_SHORTAGE);
+  const before = a.status(busy);
+  expectCode(a.core.mach_msg_send_async(a.handle, kmsg, MACH_SEND_MSG, bytes.length, 0), MACH_SEND_NO_BUFFER);
+  expect(a.task.processor.out(0)).toBe(kmsg);
+  expect(a.status(busy)).toMatchObject({ ...before, mscount: 2 });
+  expectCode(a.core.mach_msg_release(kmsg), KERN_SUCCESS);
 });
