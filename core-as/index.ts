@@ -33,7 +33,11 @@ export {
   mach_port_rename,
 } from "./trap/mach_port";
 export { mach_port_array_allocate, mach_port_array_look, mach_port_array_deallocate } from "./trap/mach_port_array";
-export { mach_port_insert_right, mach_port_request_notification } from "./trap/mach_port_right";
+export {
+  mach_port_insert_right,
+  mach_port_extract_right,
+  mach_port_request_notification,
+} from "./trap/mach_port_right";
 export {
   mach_port_get_attributes,
   mach_port_set_attributes,
@@ -50,10 +54,16 @@ export {
 } from "./trap/mach_port_status";
 export {
   task_create,
+  task_create_child,
   task_attach,
   task_terminate,
+  task_terminate_target,
   task_insert_right,
   mach_task_self,
+  mach_host_self,
+  mach_port_kobject,
+  mach_ports_register,
+  mach_ports_lookup,
   mach_reply_port,
   task_get_special_port,
   task_set_special_port,

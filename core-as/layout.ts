@@ -80,6 +80,7 @@ export const Header_h_hash: usize = offsetof<Header>("h_hash");
 export const Header_h_panic: usize = offsetof<Header>("h_panic");
 export const Header_h_terminated: usize = offsetof<Header>("h_terminated");
 export const Header_h_pages: usize = offsetof<Header>("h_pages");
+export const Header_h_host: usize = offsetof<Header>("h_host");
 export const Header_h_frames_max: usize = offsetof<Header>("h_frames_max");
 export const Header_h_ip_transit: usize = offsetof<Header>("h_ip_transit");
 export const Header_h_burial: usize = offsetof<Header>("h_burial");

@@ -50,11 +50,27 @@ interface ColdTraps {
   processor_spin(steps: number): number;
   task_create(parent: number, ports: number, kmsgBytes: number): number;
   task_attach(task: number): number;
+  /** Makes a child of the task whose port `target` is: out 0 the name of the child's port. */
+  task_create_child(task: number, target: number): number;
+  /** Ends the calling task. */
   task_terminate(task: number): number;
+  /** Ends the task whose port `target` is. */
+  task_terminate_target(task: number, target: number): number;
   task_insert_right(task: number, name: number, disposition: number, child: number): number;
   task_set_special_port(task: number, target: number, which: number, name: number): number;
   task_get_special_port(task: number, target: number, which: number): number;
   mach_task_self(task: number): number;
+  mach_host_self(task: number): number;
+  mach_port_kobject(task: number, target: number, name: number): number;
+  mach_ports_register(
+    task: number,
+    target: number,
+    count: number,
+    first: number,
+    second: number,
+    third: number,
+  ): number;
+  mach_ports_lookup(task: number, target: number): number;
   mach_reply_port(task: number): number;
   mach_port_allocate(task: number, target: number, right: number): number;
   mach_port_allocate_name(task: number, target: number, right: number, name: number): number;
@@ -62,6 +78,7 @@ interface ColdTraps {
   mach_port_array_allocate(task: number, count: number): number;
   mach_port_array_look(task: number, address: number): number;
   mach_port_array_deallocate(address: number): number;
+  mach_port_extract_right(task: number, target: number, name: number, disposition: number): number;
   mach_port_deallocate(task: number, target: number, name: number): number;
   mach_port_destroy(task: number, target: number, name: number): number;
   mach_port_mod_refs(task: number, target: number, name: number, right: number, delta: number): number;

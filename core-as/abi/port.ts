@@ -47,8 +47,16 @@ export const MACH_NOTIFY_NO_SENDERS: u32 = 70;
 export const MACH_NOTIFY_SEND_ONCE: u32 = 71;
 export const MACH_NOTIFY_DEAD_NAME: u32 = 72;
 
+/** Kinds of kernel objects behind a port. */
+export const IKOT_NONE: u32 = 0;
+export const IKOT_TASK: u32 = 2;
+export const IKOT_HOST: u32 = 3;
+
 export const TASK_KERNEL_PORT: u32 = 1;
+export const TASK_HOST_PORT: u32 = 2;
 export const TASK_BOOTSTRAP_PORT: u32 = 4;
+/** Ports that mach_ports_register keeps. */
+export const TASK_PORT_REGISTER_MAX: u32 = 3;
 
 export function MACH_PORT_VALID(name: u32): bool {
   return name != MACH_PORT_NULL && name != MACH_PORT_DEAD;

@@ -43,6 +43,15 @@ export function imq_flags(port: IpcPort): u32 {
   return <u32>pair_load(imq_inbox_at(port)) & IMQ_FLAGS;
 }
 
+/** Whether a message that obeys the limit is refused. */
+export function box_full(box: u64): bool {
+  return ((<u32>box & IMQ_BLOCKED) != 0 || box_count(box) >= box_qlimit(box)) && (<u32>box & IMQ_CLOSED) == 0;
+}
+
+export function imq_full(port: IpcPort): bool {
+  return box_full(pair_load(imq_inbox_at(port)));
+}
+
 /** Oldest message of the list as it seems to be without the port's lock, or 0. */
 export function imq_first_hint(port: IpcPort): u32 {
   return hint_load(changetype<usize>(port) + offsetof<IpcPort>("_imq_first"));

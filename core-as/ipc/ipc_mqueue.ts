@@ -51,7 +51,7 @@ import {
   imq_settle,
 } from "./ipc_inbox";
 import { ikm_trailer_bytes } from "./ipc_kmsg_copyout";
-import { ipc_notify_no_senders_locked } from "./ipc_notify";
+import { imq_room, ipc_notify_no_senders_locked } from "./ipc_notify";
 import { io_lock_at } from "./ipc_object";
 import { ip_active, ip_receivers_at, ip_senders_at, IpcPort } from "./ipc_port";
 import { ipc_pset_announce } from "./ipc_pset";
@@ -250,6 +250,7 @@ function imq_dequeued(port: IpcPort, kmsg: IpcKmsg, counted: bool): void {
     ipc_notify_no_senders_locked(port);
     journal_commit();
   }
+  if (port.ip_sprequests != 0) imq_room(port);
 }
 
 /** Gives the slot of a dequeued message to the first blocked sender, else counts it off. */
@@ -351,6 +352,7 @@ export function imq_recover(port: IpcPort): void {
   imq_admit_all(port);
   ipc_notify_no_senders_locked(port);
   journal_commit();
+  imq_room(port);
   port.io_dirty = 0;
   if (port.imq_first != 0) imq_kick_locked(port);
 }
@@ -363,6 +365,7 @@ export function imq_set_qlimit(port: IpcPort, qlimit: u32): void {
     if (pair_cas(inbox_at, box, (box & 0x0000ffffffffffff) | ((<u64>qlimit) << 48)) == box) break; // [S20]
   }
   imq_admit_all(port);
+  imq_room(port);
   // What was let in may have receivers or sets to go to.
   if (port.imq_first != 0) imq_kick_locked(port);
 }

@@ -1,8 +1,19 @@
-// Notifications: messages from the kernel on send-once rights, and the dead-name requests that ask for them. A notification is
+// Notifications: messages from the kernel on send-once rights, and the requests of names that ask for them. A notification is
 // a kmsg that holds the send-once right as its destination; it is put on the work list in the transaction that causes it and
 // posted from there (ipc_reap.ts), so that a death in between loses nothing.
+//
+// A name has one request, for dead-name or send-possible; either tells of the port's death. A send-possible request is armed by a
+// send with MACH_SEND_NOTIFY that finds the queue full, or when it is made (sync), and told once, when there is room.
+//
+// Why no room is missed. A queue gets room only under its port's lock: by a dequeue, a higher limit, a count that is corrected after
+// a death. (Where senders are blocked, there was none and is none.) A request is armed only under that lock, after a look that
+// found no room. So whoever makes room comes after the arming and sees it (ip_sprequests): imq_room is called after each of these,
+// committed, before the lock is opened; who dies between leaves the port dirty, and its next owner calls it (imq_recover; a burial
+// locks every dirty port). A send that was refused before it held the lock tries again under it: either it is queued, or it
+// arms. Once told, the request itself goes to the work list: exhausted memory delays the word and loses nothing. If the port dies
+// instead, all of its requests are told of that, armed or not.
 
-import { journal_set } from "../kern/journal";
+import { journal_commit, journal_set } from "../kern/journal";
 import { Element, OWNER_LIVE, zone_alloc, ZONE_REQUEST } from "../kern/zone";
 import {
   MACH_MSG_TYPE_PORT_RECEIVE,
@@ -17,30 +28,50 @@ import {
   MACH_NOTIFY_PORT_DELETED,
   MACH_NOTIFY_PORT_DESTROYED,
   MACH_NOTIFY_SEND_ONCE,
+  MACH_NOTIFY_SEND_POSSIBLE,
 } from "../abi/port";
 import { IKM_COMPLEX, IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKmsg } from "./ipc_kmsg";
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
-import { imq_sends } from "./ipc_inbox";
+import { imq_full, imq_sends } from "./ipc_inbox";
 import { reap_push } from "./ipc_reap";
+import { is_serial } from "./ipc_space";
 
 /** Header 24, NDR record 8, one word. */
 const NOTIFICATION_BYTES: u32 = 36;
+/** What a request wants to hear of: death alone; room too, once a send has found none; room, now. */
+export const RQ_DEATH: u32 = 0;
+export const RQ_POSSIBLE: u32 = 1;
+export const RQ_ARMED: u32 = 2;
+
 const NDR_LOW: u32 = 0;
 const NDR_HIGH: u32 = 1;
 
-/** An armed dead-name request: a name of a space, and whom to tell. Linked on its port, whose lock guards it. */
+/**
+ * A name's request: whose name, and whom to tell. Linked on its port, whose lock guards it, until rq_id is set; from then on it is
+ * work. Its entry may point to it longer, until the work gets to it: the space's lock guards that.
+ */
 @unmanaged
 export class IpcRequest extends Element {
   rq_space: u32;
   _rq_name: u32;
   /** Port of the send-once right. */
   rq_notify: u32;
-  /** Notification to send, once it is on a work list. */
+  /** Notification to send, once it is on a work list; 0: none. */
   _rq_id: u32;
   _rq_next: u32;
   _rq_prev: u32;
+  /** RQ_DEATH, RQ_POSSIBLE or RQ_ARMED. */
+  _rq_wants: u32;
+  /** Serial number of the space's task. */
+  rq_serial: u32;
 
+  get rq_wants(): u32 {
+    return this._rq_wants;
+  }
+  set rq_wants(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcRequest>("_rq_wants"), value);
+  }
   get rq_name(): u32 {
     return this._rq_name;
   }
@@ -139,18 +170,54 @@ export function ipc_notify_no_senders_locked(port: IpcPort): void {
   port.ip_nsrequest = 0;
 }
 
-/**
- * Makes a dead-name request, not yet linked. Returns: null when memory is exhausted.
- */
+/** Makes a request, not yet linked. Returns: null when memory is exhausted. */
 export function ipc_request_alloc(space: usize, name: u32): IpcRequest | null {
   const address = zone_alloc(ZONE_REQUEST);
   if (address == 0) return null;
   const request = request_at(address);
   request.rq_space = <u32>space;
+  request.rq_serial = is_serial(space);
   request._rq_name = name;
   request.rq_notify = 0;
   request._rq_id = 0;
+  request._rq_wants = RQ_DEATH;
   return request;
+}
+
+/** Changes what a linked request wants. Conditions: port locked, in a transaction. */
+export function ipc_request_want(port: IpcPort, request: IpcRequest, wants: u32): void {
+  const before: u32 = request.rq_wants == RQ_ARMED ? 1 : 0;
+  const after: u32 = wants == RQ_ARMED ? 1 : 0;
+  if (before != after) port.ip_sprequests = port.ip_sprequests + after - before;
+  request.rq_wants = wants;
+}
+
+/** The request of a name that has not been told yet, or null. Conditions: space and port locked. */
+export function ipc_request_of(entry: IpcEntry): IpcRequest | null {
+  if (entry.ie_request == 0 || request_at(entry.ie_request).rq_id != 0) return null;
+  return request_at(entry.ie_request);
+}
+
+/** A152: a send found the queue full. Conditions: space and port locked, nothing in the journal. Commits. */
+export function ipc_request_arm(port: IpcPort, entry: IpcEntry): void {
+  const request = ipc_request_of(entry);
+  if (request && request.rq_wants == RQ_POSSIBLE) ipc_request_want(port, request, RQ_ARMED);
+  journal_commit();
+}
+
+/** A151: tells all that wait for room, if there is some. Conditions: port locked, nothing in the journal. Commits, once for each. */
+export function imq_room(port: IpcPort): void {
+  if (imq_full(port) || !ip_active(port)) return;
+  let at = port.ip_requests;
+  while (port.ip_sprequests != 0) {
+    const request = request_at(at);
+    at = request.rq_next;
+    if (request.rq_wants != RQ_ARMED) continue;
+    ipc_request_unlink(port, request);
+    request.rq_id = MACH_NOTIFY_SEND_POSSIBLE;
+    reap_push(changetype<usize>(request));
+    journal_commit();
+  }
 }
 
 /** Arms a request. Conditions: space and port locked, in a transaction. */
@@ -167,6 +234,7 @@ export function ipc_request_link(port: IpcPort, entry: IpcEntry, request: IpcReq
 
 /** Takes a request off its port. Conditions: port locked, in a transaction. */
 export function ipc_request_unlink(port: IpcPort, request: IpcRequest): void {
+  ipc_request_want(port, request, RQ_DEATH);
   if (request.rq_prev != 0) request_at(request.rq_prev).rq_next = request.rq_next;
   else port.ip_requests = request.rq_next;
   if (request.rq_next != 0) request_at(request.rq_next).rq_prev = request.rq_prev;
@@ -175,10 +243,10 @@ export function ipc_request_unlink(port: IpcPort, request: IpcRequest): void {
 
 /** A name goes away before its port: its armed request becomes PORT_DELETED. Conditions: space, port locked, in a transaction. */
 export function ipc_request_cancel(port: IpcPort, entry: IpcEntry): void {
-  if (entry.ie_request == 0) return;
-  const request = request_at(entry.ie_request);
+  const request = ipc_request_of(entry);
+  if (entry.ie_request != 0) entry.ie_request = 0;
+  if (!request) return;
   ipc_request_unlink(port, request);
-  entry.ie_request = 0;
   request.rq_id = MACH_NOTIFY_PORT_DELETED;
   reap_push(changetype<usize>(request));
 }

@@ -10,8 +10,9 @@ import { hint_load, hint_store } from "../sync/atomics";
 export const IO_ACTIVE: u32 = 1;
 export const IO_PORT: u32 = 2;
 export const IO_PSET: u32 = 4;
-/** A port whose receiver is the kernel. */
+/** A port whose receiver is the kernel; from bit 16 on which kind of kernel object it stands for (IKOT_*). */
 export const IO_KERNEL: u32 = 8;
+export const IO_KOTYPE_SHIFT: u32 = 16;
 
 @unmanaged
 export class IpcObject extends Element {
@@ -80,7 +81,12 @@ export function io_receiver_hint(object: IpcObject): u32 {
   return hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_receiver"));
 }
 
+/** The object's bits as they seem to be without its lock. */
+export function io_bits_hint(object: IpcObject): u32 {
+  return hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_bits"));
+}
+
 /** Whether the object seems to live. Conditions: none; who acts on "no" looks again under the lock. */
 export function io_active_hint(object: IpcObject): bool {
-  return (hint_load(changetype<usize>(object) + offsetof<IpcObject>("_io_bits")) & IO_ACTIVE) != 0;
+  return (io_bits_hint(object) & IO_ACTIVE) != 0;
 }

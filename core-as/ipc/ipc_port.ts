@@ -49,16 +49,17 @@ export class IpcPort extends IpcObject {
   _ip_senders_last: u32;
   /** Memberships in sets. */
   _ip_links: u32;
-  /** Armed dead-name requests. */
+  /** Requests of names that denote the port: dead-name and send-possible. */
   _ip_requests: u32;
   /** Send-once rights to tell of no more senders, and to give the receive right to. */
   _ip_nsrequest: u32;
   _ip_pdrequest: u32;
-  /** Armed dead-name requests: their number. */
+  /** Of those requests: their number, and how many want to be told of room in the queue. */
   _ip_request_count: u32;
-  _pad1: u32;
+  _ip_sprequests: u32;
   _pad2: u32;
-  _pad3: u32;
+  /** Ports of the kernel's: the object. Set before anybody knows the port. */
+  ip_kobject: u32;
 
   get ip_srights(): u32 {
     return this._ip_srights;
@@ -152,6 +153,12 @@ export class IpcPort extends IpcObject {
   }
   set ip_request_count(value: u32) {
     journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_request_count"), value);
+  }
+  get ip_sprequests(): u32 {
+    return this._ip_sprequests;
+  }
+  set ip_sprequests(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_sprequests"), value);
   }
 }
 if (offsetof<IpcPort>() != 128) ERROR("a port must stay two cache lines");

@@ -56,7 +56,7 @@ import { ipc_pset_remove_all, pset_at } from "./ipc_pset";
 import { reap_pset } from "./ipc_pset_destroy";
 import { ipc_right_bury } from "./ipc_right";
 import { ipc_right_drop_slot } from "./ipc_right_copy";
-import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "./ipc_space";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
 
 const P_WORK: usize = offsetof<Processor>("p_work");
 
@@ -110,7 +110,7 @@ function reap_post(kmsg: IpcKmsg): bool {
   kmsg.ikm_types &= ~IKM_POST;
   ip_lock(port);
   reap_push(changetype<usize>(kmsg));
-  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), MACH_MSG_TYPE_PORT_SEND_ONCE);
+  ipc_right_drop_slot(port, changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_remote"), ikm_remote_type(kmsg));
   return true;
 }
 
@@ -348,11 +348,20 @@ function reap_request(element: usize): bool {
     zone_free(ZONE_REQUEST, element);
     return true;
   }
-  const kmsg = ipc_notify_make(request.rq_id, request.rq_name);
+  const kmsg = ipc_notify_make(request.rq_id, 0);
   if (!kmsg) return false;
+  // Told of room, it may still be its entry's. An ended task has no entries, and the next one there has another number.
+  const space = changetype<IpcSpace>(<usize>request.rq_space);
+  is_lock(space);
+  if (is_serial(request.rq_space) == request.rq_serial && space.is_entries != 0) {
+    const entry = ipc_entry_lookup(space, request.rq_name);
+    if (entry && entry.ie_request == element) entry.ie_request = 0;
+  }
+  store<u32>(<usize>kmsg.ikm_bytes, request.rq_name, 32);
   reap_pop(element, my_pid());
   ipc_notify_post(kmsg, request.rq_notify);
   journal_commit();
+  is_unlock(space);
   zone_free(ZONE_REQUEST, element);
   return true;
 }

@@ -35,6 +35,7 @@ import {
   ipc_notify_no_senders_locked,
   ipc_notify_post,
   ipc_request_cancel,
+  ipc_request_of,
   request_at,
 } from "./ipc_notify";
 import { io_active_hint, io_lock_at, IpcObject } from "./ipc_object";
@@ -83,7 +84,7 @@ export function ipc_right_bury(space: IpcSpace, entry: IpcEntry, port: IpcPort):
   } else {
     port.ip_sorights = port.ip_sorights - 1;
   }
-  const told: u32 = entry.ie_request != 0 ? 1 : 0;
+  const told: u32 = ipc_request_of(entry) ? 1 : 0;
   entry.ie_bits = ie_bits_with(bits, MACH_PORT_TYPE_DEAD_NAME, min(ie_urefs(bits) + told, MACH_PORT_UREFS_MAX));
   entry.ie_object = 0;
   entry.ie_request = 0;

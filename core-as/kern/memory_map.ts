@@ -33,7 +33,8 @@ export class Header {
   /** WebAssembly pages that memory is known to have; instances that lag behind refresh themselves. Atomic. */
   h_pages: u32;
 
-  _pad0: u32;
+  /** The host's port, or 0 before the first who asks for it. Guarded by ip_transit. */
+  h_host: u32;
   _pad1: u32;
   _pad2: u32;
   _pad3: u32;
@@ -71,6 +72,10 @@ export function h_terminated_at(): usize {
 
 export function h_pages_at(): usize {
   return HEADER + offsetof<Header>("h_pages");
+}
+
+export function h_host_at(): usize {
+  return HEADER + offsetof<Header>("h_host");
 }
 
 export function h_serial_at(): usize {

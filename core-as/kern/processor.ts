@@ -46,7 +46,8 @@ export class Processor {
   p_pid: u32;
   /** Entries of the undo log that are in force. */
   p_journal_count: u32;
-  _pad2: u32;
+  /** Space of the task that this trap acts on; below are the serial numbers of that task and of the caller: see trap/target.ts. */
+  p_target: u32;
   /** First element of the work list, a stack linked by z_next. Journalled. */
   p_work: u32;
   /** Spin steps of 50 us, measured at attach by the host. */
@@ -82,8 +83,8 @@ export class Processor {
   p_inside: u32;
   /** How its burial found it: state, 0x100 if it dawdled, 0x200 in a trap, locks << 16, undo entries << 24. Debug builds; a test takes it. */
   p_died: u32;
-  _pad7: u32;
-  _pad8: u32;
+  p_target_serial: u32;
+  p_caller_serial: u32;
   _pad9: u32;
   _pad10: u32;
   _pad11: u32;

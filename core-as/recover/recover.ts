@@ -72,7 +72,7 @@ import { imq_drain, imq_first_hint, imq_inbox_head } from "../ipc/ipc_inbox";
 import { imq_kick_locked } from "../ipc/ipc_mqueue";
 import { ip_active, ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { ipc_pset_pass_on, pset_at } from "../ipc/ipc_pset";
-import { IpcSpace } from "../ipc/ipc_space";
+import { IpcSpace, is_serial } from "../ipc/ipc_space";
 import { task_detach, task_runs_on, task_terminate } from "../task/task";
 
 /**
@@ -218,7 +218,7 @@ export function processor_recover_self(): void {
   settle_posts();
   for (let at = zone_next(ZONE_TASK, 0); at != 0; at = zone_next(ZONE_TASK, at)) {
     const task = changetype<IpcSpace>(at);
-    if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, pid);
+    if (word_load(at) == OWNER_LIVE && task.is_active == 0) task_terminate(task, is_serial(at), pid);
   }
 }
 
@@ -348,7 +348,7 @@ function settle_tasks(pid: u32): void {
     if (word_load(at) != OWNER_LIVE) continue;
     const task = changetype<IpcSpace>(at);
     if (task_runs_on(task, pid)) task_detach(task, pid);
-    if (task.is_active == 0) task_terminate(task, pid);
+    if (task.is_active == 0) task_terminate(task, is_serial(at), pid);
   }
 }
 

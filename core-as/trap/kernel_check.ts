@@ -29,12 +29,13 @@ import {
   IMQ_BLOCKED,
   IMQ_CLOSED,
   imq_flags,
+  imq_full,
   imq_inbox_head,
   IMQ_KICK,
   imq_msgcount,
   imq_qlimit,
 } from "../ipc/ipc_inbox";
-import { request_at } from "../ipc/ipc_notify";
+import { request_at, RQ_ARMED } from "../ipc/ipc_notify";
 import { io_names, IO_PORT, IO_PSET } from "../ipc/ipc_object";
 import { ip_active, ip_receivers_at, ip_senders_at, IpcPort, port_at } from "../ipc/ipc_port";
 import { ips_waiters_at, IpcPset, link_at, pset_at } from "../ipc/ipc_pset";
@@ -97,7 +98,14 @@ function port_check(port: IpcPort): u32 {
   if (!ip_active(port) && (receivers != 0 || senders != 0 || port.ip_links != 0 || port.io_receiver != 0))
     return 0x401a;
   let requests: u32 = 0;
-  for (let at = port.ip_requests; at != 0; at = request_at(at).rq_next) requests++;
+  let armed: u32 = 0;
+  for (let at = port.ip_requests; at != 0; at = request_at(at).rq_next) {
+    requests++;
+    if (request_at(at).rq_wants == RQ_ARMED) armed++;
+    if (request_at(at).rq_id != 0) return 0x401e;
+  }
+  if (armed != port.ip_sprequests) return 0x401e;
+  if (armed != 0 && ip_active(port) && !imq_full(port)) return 0x401f; // somebody waits for room beside room
   return requests == port.ip_request_count ? 0 : 0x401b;
 }
 

@@ -15,6 +15,7 @@ import { my_pid } from "../kern/processor";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../kern/param";
 import { OWNER_HELD, owner_hold, owner_take } from "../kern/zone";
 import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
+import { IKOT_NONE } from "../abi/port";
 import {
   MACH_MSG_PORTS_MAX,
   MACH_MSG_SIZE_MAX,
@@ -29,6 +30,7 @@ import {
   MACH_SEND_MSG,
   MACH_SEND_MSG_TOO_SMALL,
   MACH_SEND_NO_BUFFER,
+  MACH_SEND_NOTIFY,
   MACH_SEND_TIMED_OUT,
   MACH_SEND_TIMEOUT,
   MACH_SEND_TOO_LARGE,
@@ -54,8 +56,11 @@ import {
 import { ikm_working, ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { ipc_arrays_give } from "../ipc/ipc_kmsg_ports";
 import { imq_push, imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "../ipc/ipc_mqueue";
-import { port_at } from "../ipc/ipc_port";
-import { IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
+import { ipc_kobject_kind, ipc_kobject_server } from "../ipc/ipc_kobject";
+import { ipc_request_arm } from "../ipc/ipc_notify";
+import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { ipc_right_name } from "../ipc/ipc_right_copy";
+import { ipc_entry_lookup, IpcSpace, is_lock, is_unlock } from "../ipc/ipc_space";
 import { ipc_mqueue_send_wait, POLL, SLEEP, WAIT_ASYNC } from "../ipc/ipc_wait";
 import { ipc_mqueue_receive } from "../ipc/ipc_receive";
 import { task_from, task_tail } from "../task/task";
@@ -167,7 +172,8 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
   const port = port_at(kmsg.ikm_remote);
   const always = ikm_remote_type(kmsg) == MACH_MSG_TYPE_PORT_SEND_ONCE;
   debug_site(DEBUG_SITE_BEFORE_PUSH);
-  const outcome = imq_push(port, kmsg, always);
+  let outcome = imq_push(port, kmsg, always);
+  if (outcome == PUSH_FULL && (option & MACH_SEND_NOTIFY) != 0) outcome = push_or_arm(task, port, kmsg);
   if (outcome == PUSH_DONE) {
     is_unlock(task);
     return MACH_MSG_SUCCESS;
@@ -178,7 +184,10 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
     imq_recheck(port);
     return MACH_MSG_SUCCESS;
   }
-  if (outcome == PUSH_CLOSED) return destroy(task, kmsg);
+  if (outcome == PUSH_CLOSED) {
+    if (ipc_kobject_kind(port) != IKOT_NONE) ipc_kobject_server(kmsg);
+    return destroy(task, kmsg);
+  }
   ipc_kmsg_count_destination(kmsg);
   is_unlock(task);
   let failure = MACH_SEND_NO_BUFFER;
@@ -189,6 +198,22 @@ function send(task: IpcSpace, address: u32, option: u32, size: u32, timeout: u32
     if (failure == MACH_MSG_SUCCESS || failure == MACH_SEND_IN_PROGRESS) return failure;
   }
   return pseudo(task, kmsg, failure);
+}
+
+/**
+ * A152: tries once more where nobody can make room meanwhile; if there is none, arms the sender's send-possible request, if it has one.
+ *
+ * Conditions: space locked, all of the message copied in. Returns: as imq_push.
+ */
+function push_or_arm(space: IpcSpace, port: IpcPort, kmsg: IpcKmsg): u32 {
+  ip_lock(port);
+  const outcome = imq_push(port, kmsg, false);
+  if (outcome == PUSH_FULL) {
+    const entry = ipc_entry_lookup(space, ipc_right_name(space, port)); // gone, if the last right was moved
+    if (entry) ipc_request_arm(port, entry);
+  }
+  ip_unlock(port);
+  return outcome;
 }
 
 /** Copies the message in. Conditions: space locked; unlocked on failure, with what was copied in released (A80). */

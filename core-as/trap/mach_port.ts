@@ -1,18 +1,15 @@
-// The mach_port_* traps: find the task, find the space that the target names, call one room. `handle` is the calling task, `target`
-// the name of a task port in its space; acting on another task goes through that task's port.
+// The mach_port_* traps: find the space that the target names (target.ts), call one room.
 
 import { journal_abort, journal_commit, journal_set_hint } from "../kern/journal";
 import { out_set } from "../kern/processor";
 import { OWNER_LIVE, zone_free, ZONE_PORT, ZONE_PSET } from "../kern/zone";
 import {
   KERN_INVALID_NAME,
-  KERN_INVALID_TASK,
   KERN_INVALID_VALUE,
   KERN_NO_SPACE,
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
-import { MACH_SEND_INVALID_DEST } from "../abi/message";
 import {
   MACH_PORT_DEAD,
   MACH_PORT_RIGHT_DEAD_NAME,
@@ -40,48 +37,11 @@ import {
   ipc_right_lookup,
   ipc_right_rename,
 } from "../ipc/ipc_right";
-import {
-  ipc_entry_alloc,
-  ipc_entry_alloc_name,
-  ipc_entry_lookup,
-  ipc_entry_reserve,
-  IpcSpace,
-  is_lock,
-  is_unlock,
-} from "../ipc/ipc_space";
-import { task_from, task_tail } from "../task/task";
-import { trap_enter, trap_leave } from "./trap";
+import { ipc_entry_alloc, ipc_entry_alloc_name, ipc_entry_reserve, IpcSpace } from "../ipc/ipc_space";
+import { task_tail } from "../task/task";
+import { space_enter, space_leave, space_of } from "./target";
 
-/**
- * Enters the kernel and locks the target's space.
- *
- * Returns: KERN_SUCCESS with the space locked; otherwise the trap's code, and the kernel was left: KERN_TERMINATED; KERN_INVALID_TASK,
- *          the calling task is dead; MACH_SEND_INVALID_DEST, the target is not a task's port.
- */
-export function space_enter(handle: u32, target: u32): u32 {
-  const kr = trap_enter();
-  if (kr != KERN_SUCCESS) return kr;
-  const task = task_from(handle);
-  if (!task) return trap_leave(KERN_INVALID_TASK);
-  is_lock(task);
-  const entry = ipc_entry_lookup(task, target);
-  const own =
-    entry != null && (ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND) != 0 && entry.ie_object == task_tail(task).t_self;
-  if (own && task.is_active != 0) return KERN_SUCCESS;
-  is_unlock(task);
-  return trap_leave(own ? KERN_INVALID_TASK : MACH_SEND_INVALID_DEST);
-}
-
-/** The space that space_enter locked. */
-export function space_of(handle: u32): IpcSpace {
-  return changetype<IpcSpace>(<usize>handle & ~63);
-}
-
-/** Unlocks the space and leaves. Conditions: committed. */
-export function space_leave(handle: u32, code: u32): u32 {
-  is_unlock(space_of(handle));
-  return trap_leave(code);
-}
+export { space_enter, space_leave, space_of };
 
 /** A6 to A8. Returns: out 0 the name; KERN_INVALID_VALUE; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE, memory or quota. */
 export function mach_port_allocate(handle: u32, target: u32, right: u32): u32 {

@@ -50,7 +50,7 @@ import {
 } from "../ipc/ipc_pset";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import { IpcSpace, is_each, is_entry } from "../ipc/ipc_space";
-import { space_enter, space_leave, space_of } from "./mach_port";
+import { space_enter, space_leave, space_of } from "./target";
 
 /** Word of out where the count of get_attributes is. */
 const OUT_COUNT: u32 = 15;

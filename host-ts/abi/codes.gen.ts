@@ -167,8 +167,13 @@ export const MACH_NOTIFY_PORT_DESTROYED = 69;
 export const MACH_NOTIFY_NO_SENDERS = 70;
 export const MACH_NOTIFY_SEND_ONCE = 71;
 export const MACH_NOTIFY_DEAD_NAME = 72;
+export const IKOT_NONE = 0;
+export const IKOT_TASK = 2;
+export const IKOT_HOST = 3;
 export const TASK_KERNEL_PORT = 1;
+export const TASK_HOST_PORT = 2;
 export const TASK_BOOTSTRAP_PORT = 4;
+export const TASK_PORT_REGISTER_MAX = 3;
 
 const names: ReadonlyMap<number, string> = new Map([
   [0, "KERN_SUCCESS"],

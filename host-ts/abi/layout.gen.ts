@@ -10,6 +10,7 @@ export const Header_h_hash = 8;
 export const Header_h_panic = 20;
 export const Header_h_terminated = 24;
 export const Header_h_pages = 28;
+export const Header_h_host = 32;
 export const Header_h_frames_max = 16;
 export const Header_h_ip_transit = 72;
 export const Header_h_burial = 80;

@@ -19,10 +19,10 @@ import { u32, word } from "./arguments.js";
 /**
  * Other forms of calls. A quality of service is two words, of which only bit 0 of the first means something here.
  *
- * @param task the task whose names are meant, by the name of its port: `mach_task_self()`
+ * @param task the task whose names are meant, by the caller's name of its port: `mach_task_self()`, or that of another
  * @kr KERN_TERMINATED the kernel was closed
- * @kr KERN_INVALID_TASK the task was terminated
- * @kr MACH_SEND_INVALID_DEST `task` does not name the port of the calling task
+ * @kr KERN_INVALID_TASK the calling task was terminated, or `task` is ending now
+ * @kr MACH_SEND_INVALID_DEST `task` does not name the port of a task, or of one that has ended
  */
 export interface MachPortFormsTraps {
   /**

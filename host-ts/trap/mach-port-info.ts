@@ -1,6 +1,8 @@
 // Calls that only look (mach/mach_port.h, mach_debug), bound to one task: thin, over traps that other calls have too.
 
 import {
+  IKOT_HOST,
+  IKOT_TASK,
   KERN_INVALID_NAME,
   KERN_INVALID_RIGHT,
   KERN_INVALID_VALUE,
@@ -16,21 +18,20 @@ import {
   MACH_PORT_TYPE_DEAD_NAME,
   MACH_PORT_TYPE_SEND,
   MACH_PORT_TYPE_SEND_ONCE,
-  MACH_PORT_TYPE_SEND_RECEIVE,
   MACH_RCV_TRAILER_AUDIT,
   MACH_RCV_TRAILER_SHIFT,
 } from "../abi/codes.gen.js";
-import { SPACE_DIRS, Task_t_serial } from "../abi/layout.gen.js";
+import { SPACE_DIRS } from "../abi/layout.gen.js";
 import type { Task } from "../task.js";
 import { buffer, type Out, out, u32, word } from "./arguments.js";
 
 /**
  * Calls that only look: at a queue, at what is behind a name, at the table of names.
  *
- * @param task the task whose names are meant, by the name of its port: `mach_task_self()`
+ * @param task the task whose names are meant, by the caller's name of its port: `mach_task_self()`, or that of another
  * @kr KERN_TERMINATED the kernel was closed
- * @kr KERN_INVALID_TASK the task was terminated
- * @kr MACH_SEND_INVALID_DEST `task` does not name the port of the calling task
+ * @kr KERN_INVALID_TASK the calling task was terminated, or `task` is ending now
+ * @kr MACH_SEND_INVALID_DEST `task` does not name the port of a task, or of one that has ended
  */
 export interface MachPortInfoTraps {
   /**
@@ -78,22 +79,22 @@ export interface MachPortInfoTraps {
    * Tells what kind of kernel object is behind a port.
    *
    * @param name a send or receive right
-   * @param objectType out, one word: 2 for the task's own port, 0 (none) for any other
+   * @param objectType out, one word: `IKOT_TASK`, `IKOT_HOST`, or `IKOT_NONE` for a port of any task's
    * @param objectAddress out, one word: 0
    * @kr KERN_SUCCESS told
    * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff
    * @kr KERN_INVALID_RIGHT not a send or receive right
    * @source XNU osfmk/ipc/mach_debug.c mach_port_kobject; A197
-   * @differs The port of another task is told as none, and no address is ever told.
+   * @differs There are no other kernel objects, and no address is ever told.
    */
   mach_port_kobject(task: number, name: number, objectType: Uint32Array, objectAddress: Uint32Array): number;
   /**
    * As `mach_port_kobject`, with a description.
    *
    * @param name a send or receive right
-   * @param objectType out, one word: 2 for the task's own port, 0 (none) for any other
+   * @param objectType out, one word: `IKOT_TASK`, `IKOT_HOST`, or `IKOT_NONE` for a port of any task's
    * @param objectAddress out, one word: 0
-   * @param description out: `task` and the task's serial number, or the empty string
+   * @param description out: `task` and the task's serial number, `host`, or the empty string
    * @codes mach_port_kobject
    * @source XNU osfmk/ipc/mach_debug.c mach_port_kobject_description; A197
    * @differs As `mach_port_kobject`.
@@ -148,8 +149,6 @@ export interface SpaceName {
   readonly urefs: number;
 }
 
-/** The kind of kernel object that a task's own port is. */
-const IKOT_TASK = 2;
 const GENERATION_MASK = 0xff;
 /** Slots of the table (SPACE_DIRS directories of 1024 chunks of 256). */
 const TABLE_SIZE = SPACE_DIRS * 1024 * 256;
@@ -169,23 +168,9 @@ export function machPortInfoTraps(self: Task): MachPortInfoTraps {
   const { processor, handle } = self;
   const { core, views } = processor;
 
-  /** What a trap answers whose target `task` is not: KERN_SUCCESS, it is the task's own port. */
-  function notOurs(task: number): number {
+  /** What a trap answers for this target: KERN_SUCCESS, it is a task's port. */
+  function refusal(task: number): number {
     return core.mach_port_get_refs(handle, task, MACH_PORT_NULL, MACH_PORT_RIGHT_SEND);
-  }
-
-  /** The kind of object behind `name`, or (below 0) the complement of a code. */
-  function kindOf(task: number, name: number): number {
-    const kr = core.mach_port_type(handle, task, name);
-    if (kr !== KERN_SUCCESS) return ~kr;
-    if (name === MACH_PORT_DEAD) return ~KERN_INVALID_NAME;
-    if ((processor.out(0) & MACH_PORT_TYPE_SEND_RECEIVE) === 0) return ~KERN_INVALID_RIGHT;
-    return name === self.self ? IKOT_TASK : 0;
-  }
-
-  /** The first word behind the task's space; the element has the address that the handle has above its low bits. */
-  function serial(): number {
-    return views.u32(((handle & ~63) >>> 0) + Task_t_serial);
   }
 
   function kobject(task: number, name: number, objectType: Uint32Array, objectAddress: Uint32Array): number {
@@ -193,11 +178,11 @@ export function machPortInfoTraps(self: Task): MachPortInfoTraps {
     u32("name", name);
     word("objectType", objectType);
     word("objectAddress", objectAddress);
-    const kind = kindOf(task, name);
-    if (kind < 0) return ~kind;
-    objectType[0] = kind;
+    const kr = core.mach_port_kobject(handle, task, name);
+    if (kr !== KERN_SUCCESS) return kr;
+    objectType[0] = processor.out(0);
     objectAddress[0] = 0;
-    return KERN_SUCCESS;
+    return kr;
   }
 
   /** Names and types of the space, in one array each. */
@@ -209,6 +194,12 @@ export function machPortInfoTraps(self: Task): MachPortInfoTraps {
     const types = views.copyWords(at + 4 * count, count);
     if (kmsg !== 0) core.mach_msg_release(kmsg);
     return { kr, names, types };
+  }
+
+  /** What was just told of a kernel object. */
+  function describe(kind: number): string {
+    if (kind === IKOT_TASK) return `task ${processor.out(1)}`;
+    return kind === IKOT_HOST ? "host" : "";
   }
 
   return {
@@ -228,13 +219,13 @@ export function machPortInfoTraps(self: Task): MachPortInfoTraps {
     mach_port_kobject_description(task, name, objectType, objectAddress, description) {
       out("description", description);
       const kr = kobject(task, name, objectType, objectAddress);
-      if (kr === KERN_SUCCESS) description.value = objectType[0] === IKOT_TASK ? `task ${serial()}` : "";
+      if (kr === KERN_SUCCESS) description.value = describe(objectType[0] as number);
       return kr;
     },
     mach_port_kernel_object(task, name) {
       u32("task", task);
       u32("name", name);
-      const refused = notOurs(task);
+      const refused = refusal(task);
       return refused === KERN_SUCCESS ? KERN_NOT_SUPPORTED : refused;
     },
     mach_port_space_basic_info(task, info) {
@@ -269,7 +260,7 @@ export function machPortInfoTraps(self: Task): MachPortInfoTraps {
       word("id", id);
       buffer("trailer", trailer);
       word("trailerCount", trailerCount);
-      const refused = notOurs(task);
+      const refused = refusal(task);
       if (refused !== KERN_SUCCESS) return refused;
       if (name === MACH_PORT_NULL || name === MACH_PORT_DEAD) return KERN_INVALID_RIGHT;
       const element = (trailerType >>> MACH_RCV_TRAILER_SHIFT) & 0xf;

@@ -16,7 +16,6 @@ import {
   MACH_PORT_NULL,
   MACH_PORT_RECEIVE_STATUS,
   MACH_PORT_RECEIVE_STATUS_COUNT,
-  MACH_PORT_RIGHT_SEND,
 } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 import { i32, out, u32, word } from "./arguments.js";
@@ -29,10 +28,10 @@ import type { PortStatusTraps } from "./port-status.js";
  * The `mach_port_*` calls. The right that comes with `mach_port_insert_right` and `mach_port_request_notification` is gone, also
  * when the call is refused for another reason: it is destroyed then.
  *
- * @param task the task whose names are meant, by the name of its port: `mach_task_self()`
+ * @param task the task whose names are meant, by the caller's name of its port: `mach_task_self()`, or that of another
  * @kr KERN_TERMINATED the kernel was closed
- * @kr KERN_INVALID_TASK the task was terminated
- * @kr MACH_SEND_INVALID_DEST `task` does not name the port of the calling task
+ * @kr KERN_INVALID_TASK the calling task was terminated, or `task` is ending now
+ * @kr MACH_SEND_INVALID_DEST `task` does not name the port of a task, or of one that has ended
  */
 export interface MachPortTraps extends PortNameTraps, PortRightTraps, PortStatusTraps, PortSetTraps {}
 
@@ -74,11 +73,6 @@ export function machPortTraps(self: Task): MachPortTraps {
     if (kmsg !== 0) core.mach_msg_release(kmsg);
   }
 
-  /** What a trap answers whose target `task` is not: KERN_SUCCESS, it is the task's own port. */
-  function notOurs(task: number): number {
-    return core.mach_port_get_refs(handle, task, 0, MACH_PORT_RIGHT_SEND);
-  }
-
   return {
     mach_port_allocate(task, right, name) {
       u32("task", task);
@@ -105,10 +99,7 @@ export function machPortTraps(self: Task): MachPortTraps {
       u32("msgtName", msgtName);
       word("poly", poly);
       word("polyPoly", polyPoly);
-      // Only names of the caller's own space are reached, so its own port is the only target.
-      const refused = notOurs(task);
-      if (refused !== KERN_SUCCESS) return refused;
-      const kr = result(core.task_insert_right(handle, name, msgtName, handle), poly);
+      const kr = result(core.mach_port_extract_right(handle, task, name, msgtName), poly);
       if (kr === KERN_SUCCESS) polyPoly[0] = received(msgtName);
       return kr;
     },

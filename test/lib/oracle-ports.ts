@@ -14,6 +14,7 @@ import { arrive, fits, take } from "./oracle-rights.js";
 import {
   DEAD,
   DEAD_NAME,
+  type Entry,
   type Kmsg,
   Mismatch,
   NO_SENDERS,
@@ -22,6 +23,7 @@ import {
   type Port,
   PORT_DESTROYED,
   type PortSet,
+  SEND_POSSIBLE,
   type Space,
   UREFS_MAX,
 } from "./oracle-state.js";
@@ -45,22 +47,24 @@ export function request(
   const entry = space.entries.get(name);
   // Where several things are wrong any of them may be told.
   const wrong: number[] = [];
-  if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && msgid !== DEAD_NAME) wrong.push(INVALID_VALUE);
+  const named = msgid === DEAD_NAME || msgid === SEND_POSSIBLE;
+  if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && !named) wrong.push(INVALID_VALUE);
   if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
-  if (isNull(name)) wrong.push(msgid === DEAD_NAME ? INVALID_ARGUMENT : INVALID_RIGHT);
+  const tells = ask.notify !== NULL && (sync !== 0 || msgid === SEND_POSSIBLE);
+  if (isNull(name)) wrong.push(named ? INVALID_ARGUMENT : INVALID_RIGHT);
   else if (!entry) wrong.push(INVALID_NAME);
-  else if (msgid === DEAD_NAME ? entry.set !== null : !entry.receive) wrong.push(INVALID_RIGHT);
-  else if (entry.deads > 0 && (sync === 0 || ask.notify === NULL)) wrong.push(INVALID_ARGUMENT);
+  else if (named ? entry.set !== null : !entry.receive) wrong.push(INVALID_RIGHT);
+  else if (entry.deads > 0 && !tells) wrong.push(INVALID_ARGUMENT);
   if (wrong.length > 0 || !entry) {
     if (notify !== null) oracle.release(notify);
     return refused(...wrong);
   }
   const armed = notify?.port ?? null;
   let before: Port | null = null;
-  if (msgid === DEAD_NAME) {
+  if (named) {
     before = entry.request;
     if (entry.deads === 0) {
-      entry.request = armed;
+      arm(oracle, entry, armed, msgid === SEND_POSSIBLE ? (sync !== 0 ? "armed" : "asked") : "no");
     } else if (armed !== null) {
       entry.deads = Math.min(UREFS_MAX, entry.deads + 1);
       oracle.notify(armed, DEAD_NAME, name);
@@ -83,6 +87,20 @@ export function request(
   fresh.port = before;
   fresh.once = true;
   return { codes: ok, previous: ask.previous };
+}
+
+/** A147, A151: what a name asks for replaces what it asked for before; where there is room already, that is told at once. */
+function arm(oracle: Oracle, entry: Entry, notify: Port | null, possible: Entry["possible"]): void {
+  const { port } = entry;
+  entry.request = notify;
+  entry.possible = notify === null ? "no" : possible;
+  // Notifications of this very operation come after it.
+  const queued = port?.queue.filter(({ batch }) => batch !== oracle.now).length ?? 0;
+  const room = entry.once || (port !== null && queued < port.qlimit && port.senders.length === 0);
+  if (entry.possible !== "armed" || notify === null || !room) return;
+  entry.request = null;
+  entry.possible = "no";
+  oracle.notify(notify, SEND_POSSIBLE, entry.name);
 }
 
 /** The entry of a receive right, or the codes of what is wrong with the name. */
@@ -180,6 +198,7 @@ export function setQlimit(oracle: Oracle, space: Space, name: number, qlimit: nu
     oracle.complete(waiter, 0);
     oracle.enqueue(port, waiter.kmsg);
   }
+  oracle.checkRoom(port);
   return ok;
 }
 

@@ -118,6 +118,7 @@ function dequeue(oracle: Oracle, port: Port, kmsg: Kmsg): number {
       port.queue.push(waiter.kmsg);
     }
   }
+  oracle.checkRoom(port);
   return seqno;
 }
 

@@ -20,7 +20,7 @@ import {
 } from "./oracle-state.js";
 
 const OOL_PORTS = 2;
-
+const SEND_NOTIFY = 0x80;
 const SUCCESS = 0;
 const SEND_IN_PROGRESS = 0x10000001;
 const SEND_INVALID_DEST = 0x10000003;
@@ -159,7 +159,7 @@ export function send(
   oracle: Oracle,
   space: Space,
   bytes: Uint8Array,
-  ask: { answer: number; pid: number; seen: Uint8Array; waiter: ((kmsg: Kmsg) => Waiter) | null },
+  ask: { option?: number; answer: number; pid: number; seen: Uint8Array; waiter: ((kmsg: Kmsg) => Waiter) | null },
 ): { code: number; buffer: Uint8Array | null } {
   const { code, kmsg } = copyin(oracle, space, bytes, ask.answer, ask.pid);
   if (kmsg === null) return { code, buffer: null };
@@ -170,6 +170,9 @@ export function send(
     return { code: SUCCESS, buffer: null };
   }
   if (type === SEND && isFull(oracle, port, ask.answer)) {
+    // A152; the name may be gone.
+    const entry = ((ask.option ?? 0) & SEND_NOTIFY) !== 0 ? oracle.entryOf(space, port) : null;
+    if (entry?.possible === "asked") entry.possible = "armed";
     if (ask.waiter === null) return { code: SEND_TIMED_OUT, buffer: pseudoReceive(oracle, space, kmsg, ask.seen) };
     port.senders.push(ask.waiter(kmsg));
     return { code: SEND_IN_PROGRESS, buffer: null };

@@ -16,6 +16,7 @@ export const MAKE_SEND = 20;
 export const MAKE_SEND_ONCE = 21;
 
 export const PORT_DELETED = 65;
+export const SEND_POSSIBLE = 66;
 export const PORT_DESTROYED = 69;
 export const NO_SENDERS = 70;
 export const SEND_ONCE = 71;
@@ -32,7 +33,8 @@ export type Mutation =
   | "dead-name-without-reference"
   | "move-keeps-counts"
   | "queue-one-longer"
-  | "array-stays";
+  | "array-stays"
+  | "room-untold";
 
 /** The kernel did something that the oracle does not allow. */
 export class Mismatch extends Error {
@@ -116,8 +118,10 @@ export class Entry {
   deads = 0;
   /** A dead name that was an unarmed send-once right: a send to it may still succeed (A86). */
   lazyOnce = false;
-  /** Notify port of the armed dead-name request. */
+  /** Notify port of the dead-name or send-possible request. */
   request: Port | null = null;
+  /** It is for send-possible; armed: room is told. */
+  possible: "no" | "asked" | "armed" = "no";
 
   constructor(name: number) {
     this.name = name;
@@ -237,6 +241,24 @@ export class Oracle {
     for (const port of this.unsettled) {
       this.unsettled.delete(port);
       this.settle(port, false);
+    }
+  }
+
+  /** A88. */
+  isFull(port: Port): boolean {
+    return port.queue.length >= port.qlimit || port.senders.length > 0;
+  }
+
+  /** Tells who waits for room, if there is some (A151). */
+  checkRoom(port: Port): void {
+    if (this.isFull(port) || this.mutation === "room-untold") return;
+    for (const space of this.spaces) {
+      for (const entry of space.entries.values()) {
+        if (entry.port !== port || entry.possible !== "armed" || entry.request === null) continue;
+        this.notify(entry.request, SEND_POSSIBLE, entry.name);
+        entry.request = null;
+        entry.possible = "no";
+      }
     }
   }
 

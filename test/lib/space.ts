@@ -35,10 +35,15 @@ export class Space {
   readonly self: number;
   readonly #out = new Uint32Array(16);
 
-  constructor(task: Task) {
+  constructor(task: Task, target?: number) {
     this.task = inside(task);
     this.traps = recorded(traps(task));
-    this.self = this.traps.mach_task_self();
+    this.self = target ?? this.traps.mach_task_self();
+  }
+
+  /** Another task as this one acts on it: the calls are this one's, `port` its name for the other's port. */
+  on(port: number): Space {
+    return new Space(this.task as unknown as Task, port);
   }
 
   /** The task's handle in the core's calls. */
@@ -306,7 +311,7 @@ export class Space {
   }
 
   /** Starts a send that may wait for room. */
-  sendPending(message: Draft | Uint8Array): Pending {
+  sendPending(message: Draft | Uint8Array, option = 0): Pending {
     const { processor } = this.task;
     const bytes = message instanceof Uint8Array ? message : build(message);
     const pending = emptyPending();
@@ -318,7 +323,8 @@ export class Space {
       if (kmsg !== 0) this.#take(pending, kmsg);
     });
     const kmsg = this.prepare(bytes);
-    pending.code = this.core.mach_msg_send_async(this.handle, kmsg, codes.MACH_SEND_MSG, bytes.length, cookie) >>> 0;
+    const flags = codes.MACH_SEND_MSG | option;
+    pending.code = this.core.mach_msg_send_async(this.handle, kmsg, flags, bytes.length, cookie) >>> 0;
     if (pending.code === codes.MACH_SEND_IN_PROGRESS) {
       (pending as { waiter: number }).waiter = processor.out(0);
       cookies.set(pending, cookie);

@@ -6,7 +6,6 @@ const MEMORY = "waits for out-of-line memory";
 /** "call CODE", or "* CODE" for every call -> why. */
 export const emptyCodes = {
   "* MACH_IPC_WOULD_BLOCK": "only on a thread that may not block: test/browser/pages/isolated.mjs shows it",
-  "mach_port_request_notification KERN_NOT_SUPPORTED": `send-possible is ${LATER}`,
 };
 
 const later = (what, ...numbers) => numbers.map((number) => [`A${number}`, `${what}: ${LATER}`]);
@@ -19,10 +18,8 @@ export const emptyAssertions = {
   ...Object.fromEntries([
     ...later("immovable receive rights", 57),
     ...later("guarded ports in messages", 124, 125),
-    ...later("send-possible notifications", 151, 152, 153),
     ...later("construct, destruct and guards", 186, 187, 188, 189, 190, 191, 192, 193),
     ...later("the thread's special reply port", 210),
-    ...later("kernel objects that answer messages", 211),
     ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
   ]),
 };

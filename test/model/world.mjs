@@ -118,9 +118,9 @@ export class World {
   }
 
   /** Arms a notification about `name`, to `to`. */
-  request({ pid, handle, self }, name, id, to) {
+  request({ pid, handle, self }, name, id, to, sync = 0) {
     const once = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
-    this.expect(pid, "mach_port_request_notification", handle, self, name, id, 0, to, once);
+    this.expect(pid, "mach_port_request_notification", handle, self, name, id, sync, to, once);
   }
 
   /** An event loop on `pid`, its bell armed; `name`: what it receives from. */
@@ -194,9 +194,9 @@ export class World {
   }
 }
 
-/** Sends; waits for room, at most `timeout` ms if given. */
-export function send(task, message, timeout = -1) {
-  const option = codes.MACH_SEND_MSG | (timeout >= 0 ? codes.MACH_SEND_TIMEOUT : 0);
+/** Sends; waits for room, at most `timeout` ms if given. `bits`: more options. */
+export function send(task, message, timeout = -1, bits = 0) {
+  const option = codes.MACH_SEND_MSG | bits | (timeout >= 0 ? codes.MACH_SEND_TIMEOUT : 0);
   const call = () => ["mach_msg_trap", task.handle, message.kmsg, option, message.size, 0, 0, Math.max(timeout, 0), 0];
   return { call, sends: message };
 }

@@ -62,3 +62,8 @@ export function compare(world: World, call: string, code: number, run: () => Cod
 export function expectSame(what: string, got: unknown, wanted: unknown): void {
   if (got !== wanted) throw new Error(`${what}: the kernel has ${String(got)}, the oracle ${String(wanted)}`);
 }
+
+/** Whether a message to it would have to wait for room. */
+export function isFull({ port, sends, receive }: Entry): boolean {
+  return port !== null && (sends > 0 || receive) && port.queue.length >= port.qlimit;
+}

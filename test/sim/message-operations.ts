@@ -6,7 +6,7 @@ import { fits } from "../lib/oracle-rights.js";
 import { send } from "../lib/oracle-send.js";
 import type { Entry } from "../lib/oracle-state.js";
 import { draftArray } from "./array-operations.js";
-import { isPort, isWaitable, type Operation, pickDisposition, pickName } from "./choices.js";
+import { isFull, isPort, isWaitable, type Operation, pickDisposition, pickName } from "./choices.js";
 import type { Random } from "./random.js";
 import { type Actor, hex, showMessage, spell, type World } from "./world.js";
 
@@ -15,8 +15,6 @@ const TRAILERS = [0, 1, 2, 3, 4, 7] as const;
 
 /** A message, mostly sound, with at most one thing wrong on purpose. */
 function draftMessage(world: World, random: Random, actor: Actor, wantsFull = false): Uint8Array {
-  const isFull = ({ port, sends, receive: receives }: Entry) =>
-    port !== null && (sends > 0 || receives) && port.queue.length >= port.qlimit;
   const canBeSentTo = (entry: Entry) => isPort(entry) && (entry.receive || entry.sends > 0 || entry.once);
   const remote = pickName(random, actor, wantsFull ? isFull : canBeSentTo, 90);
   const draft: Draft = {
@@ -83,13 +81,14 @@ function spoil(random: Random, draft: Draft): Uint8Array {
 }
 
 export const sendNow: Operation = (world, random, actor) => {
-  const bytes = draftMessage(world, random, actor);
+  const option = random.chance(50) ? 0x91 : 0x11;
+  const bytes = draftMessage(world, random, actor, option === 0x91 && random.chance(40));
   const buffer = bytes.slice();
-  const code = actor.traps.mach_msg(buffer, 0x11, bytes.length, 0, 0, 0, 0) >>> 0;
-  world.note(`send(${showMessage(bytes)}) -> ${spell(code)}`);
+  const code = actor.traps.mach_msg(buffer, option, bytes.length, 0, 0, 0, 0) >>> 0;
+  world.note(`send(${showMessage(bytes)}, ${hex(option)}) -> ${spell(code)}`);
   world.observe();
   const { pid } = actor.inner.processor;
-  const wanted = send(world.oracle, actor.space, bytes, { answer: code, pid, seen: buffer, waiter: null });
+  const wanted = send(world.oracle, actor.space, bytes, { option, answer: code, pid, seen: buffer, waiter: null });
   world.answer("mach_msg(SEND)", code, [wanted.code]);
   const expected = { code: wanted.code, bytes: wanted.buffer, words: null, size: 0 };
   if (code !== 0x1000000a) world.checkReceived("the buffer after a send", buffer, 0, expected, bytes);
@@ -117,7 +116,9 @@ function receiveOptions(random: Random, wantsHeader: boolean): { option: number;
 function pickSource(random: Random, actor: Actor, hasMessage: boolean): number {
   const ready = (entry: Entry) =>
     entry.set ? [...entry.set.members].some(({ queue }) => queue.length > 0) : (entry.port?.queue.length ?? 0) > 0;
-  return pickName(random, actor, (entry) => isWaitable(entry) && (!hasMessage || ready(entry)), 92);
+  const canMakeRoom = (entry: Entry) => entry.receive && isFull(entry);
+  const wanted = random.chance(30) && [...actor.space.entries.values()].some(canMakeRoom) ? canMakeRoom : ready;
+  return pickName(random, actor, (entry) => isWaitable(entry) && (!hasMessage || wanted(entry)), 92);
 }
 
 export const receiveNow: Operation = (world, random, actor) => {

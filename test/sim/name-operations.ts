@@ -4,11 +4,21 @@ import { peek as look } from "../lib/calls.js";
 import * as names from "../lib/oracle-names.js";
 import * as ports from "../lib/oracle-ports.js";
 import { fits } from "../lib/oracle-rights.js";
-import { DEAD, DEAD_NAME, type Entry, NO_SENDERS, type Port, PORT_DESTROYED, UREFS_MAX } from "../lib/oracle-state.js";
+import {
+  DEAD,
+  DEAD_NAME,
+  type Entry,
+  NO_SENDERS,
+  type Port,
+  PORT_DESTROYED,
+  SEND_POSSIBLE,
+  UREFS_MAX,
+} from "../lib/oracle-state.js";
 import {
   compare,
   DISPOSITIONS,
   expectSame,
+  isFull,
   isPort,
   isReceive,
   isSet,
@@ -145,12 +155,14 @@ export const getType: Operation = (world, random, actor) => {
 export const request: Operation = (world, random, actor) => {
   const msgid = random.weighted([
     [6, DEAD_NAME],
+    [6, SEND_POSSIBLE],
     [4, NO_SENDERS],
     [3, PORT_DESTROYED],
     [1, 71],
     [1, 0],
   ] as const);
-  const name = pickName(random, actor, msgid === DEAD_NAME ? (entry) => !entry.set : isReceive, 85);
+  const isNamed = msgid === DEAD_NAME ? (entry: Entry) => !entry.set : isReceive;
+  const name = pickName(random, actor, msgid === SEND_POSSIBLE ? isFull : isNamed, 85);
   const onces = [...actor.space.entries.values()].filter(({ once, name: own }) => once && own !== name);
   const receives = [...actor.space.entries.values()].filter(isReceive);
   let [notify, disposition] = [0, 21];

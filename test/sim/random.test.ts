@@ -58,6 +58,7 @@ const MUTATIONS: readonly Mutation[] = [
   "move-keeps-counts",
   "queue-one-longer",
   "array-stays",
+  "room-untold",
 ];
 
 test.each(MUTATIONS)("an oracle with the fault %s is found out", async (mutation) => {

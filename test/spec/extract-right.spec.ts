@@ -105,7 +105,7 @@ test("A69 what the name lacks is refused, and changes nothing", async () => {
   expect(a.type(receive)).toBe(MACH_PORT_TYPE_RECEIVE);
 });
 
-test("A69 the target is the task's own port", async () => {
+test("A69 the target is a task's port", async () => {
   await using machine = await boot();
   const { a } = line(machine);
   const port = a.allocate();

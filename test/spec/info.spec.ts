@@ -86,7 +86,7 @@ test("A197 space_info has each name once, with type and references", async () =>
   expect(basic[3]).toBe(a.names().size);
 });
 
-test("A197 the target is the task's own port", async () => {
+test("A197 the target is a task's port", async () => {
   await using machine = await boot();
   const { a } = line(machine);
   const port = a.allocate();

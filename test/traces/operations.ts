@@ -1,5 +1,4 @@
-// One recorded operation done by our kernel. The calls act on one's own task alone, so what a task did to the other is done by that one
-// itself, with the rights handed over first (task_insert_right).
+// One recorded operation done by our kernel: what a task did to the other it does by that one's port.
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { extractRight, rename } from "../lib/calls.js";
@@ -13,35 +12,27 @@ export interface Tasks {
   readonly B: Space;
 }
 
-const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE } = codes;
-
-/** What a disposition makes of a right. */
-function received(disposition: number): number {
-  if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_MSG_TYPE_MOVE_RECEIVE;
-  const once = disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE || disposition === codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
-  return once ? MACH_MSG_TYPE_MOVE_SEND_ONCE : MACH_MSG_TYPE_MOVE_SEND;
-}
-
-/** Hands a right over. Returns: its name there (MACH_PORT_DEAD: it is dead), or the code. */
-function carry(from: Space, name: number, disposition: number, to: Space): { code: number; name: number } {
-  const code = from.core.task_insert_right(from.handle, name, disposition, to.handle);
-  return { code, name: code === 0 ? from.task.processor.out(0) : 0 };
-}
-
 export class Performer {
   readonly tasks: Tasks;
   readonly names: Names;
   ended = false;
+  /** The other task as each sees it. */
+  readonly #others: Tasks;
 
   constructor(tasks: Tasks, names: Names) {
     this.tasks = tasks;
     this.names = names;
+    const { A, B } = tasks;
+    const { MACH_MSG_TYPE_COPY_SEND } = codes;
+    this.#others = {
+      A: A.on(give(B, B.self, MACH_MSG_TYPE_COPY_SEND, A)),
+      B: B.on(give(A, A.self, MACH_MSG_TYPE_COPY_SEND, B)),
+    };
   }
 
   perform(operation: Operation): Answer {
     const { op, by, args } = operation;
-    const target = args.task ?? by;
-    const space = this.tasks[target];
+    const space = args.task === undefined || args.task === by ? this.tasks[by] : this.#others[by];
     const raw = (label: string | undefined) => this.names.raw(label ?? "null");
     const code = (kr: number, out: Record<string, unknown> = {}): Answer => ({ kr, out: kr === 0 ? out : {} });
     switch (op) {
@@ -91,8 +82,7 @@ export class Performer {
         return this.#rename(operation, space);
       case "task_terminate":
         this.ended = true;
-        space.task[Symbol.dispose]();
-        return code(0);
+        return code(space.traps.task_terminate(space.self));
       case "mach_msg_send":
         return send(space, args, this.names, operation.out.returned);
       case "mach_msg_receive":
@@ -112,45 +102,23 @@ export class Performer {
     };
   }
 
-  #insertRight({ by, args }: Operation, space: Space): Answer {
+  #insertRight({ args }: Operation, space: Space): Answer {
     const name = this.names.choose(args.name ?? "null");
-    const poly = this.names.raw(args.poly ?? "null");
-    const disposition = args.disp ?? 0;
-    if (space === this.tasks[by]) return { kr: space.insertRight(name, poly, disposition), out: {} };
-    if (poly === 0 || poly === codes.MACH_PORT_DEAD) return { kr: space.insertRight(name, poly, disposition), out: {} };
-    const brought = carry(this.tasks[by], poly, disposition, space);
-    if (brought.code !== 0) return { kr: brought.code, out: {} };
-    const type = received(disposition);
-    return { kr: brought.name === name ? 0 : space.insertRight(name, brought.name, type), out: {} };
+    return { kr: space.insertRight(name, this.names.raw(args.poly ?? "null"), args.disp ?? 0), out: {} };
   }
 
-  #request({ by, args }: Operation, space: Space): Answer {
-    const name = this.names.raw(args.name ?? "null");
-    const caller = this.tasks[by];
-    const { msgid = 0, sync = 0, disp: disposition = 0 } = args;
-    const notify = this.names.raw(args.notify ?? "null");
-    if (space === caller) {
-      const { code: kr, previous } = space.request(name, msgid, notify, { sync, disposition });
-      return { kr, out: kr === 0 ? { previous } : {} };
-    }
-    const carried = notify !== 0 && notify !== codes.MACH_PORT_DEAD;
-    const brought = carried ? carry(caller, notify, disposition, space) : { code: 0, name: notify };
-    if (brought.code !== 0) return { kr: brought.code, out: {} };
-    const moved = MACH_MSG_TYPE_MOVE_SEND_ONCE;
-    const { code: kr, previous } = space.request(name, msgid, brought.name, { sync, disposition: moved });
-    if (kr !== 0) return { kr, out: {} };
-    return { kr, out: { previous: previous === 0 ? 0 : give(space, previous, moved, caller) } };
+  #request({ args }: Operation, space: Space): Answer {
+    const { sync = 0, disp: disposition = 0 } = args;
+    // Send-possible is XNU's alone: GNU Mach knows 66 as little as 67.
+    const msgid = args.msgid === codes.MACH_NOTIFY_SEND_POSSIBLE ? 67 : (args.msgid ?? 0);
+    const [name, notify] = [this.names.raw(args.name ?? "null"), this.names.raw(args.notify ?? "null")];
+    const { code: kr, previous } = space.request(name, msgid, notify, { sync, disposition });
+    return { kr, out: kr === 0 ? { previous } : {} };
   }
 
-  /** The right is handed over as if it had been sent (A69). */
-  #extractRight({ by, args }: Operation, space: Space): Answer {
-    const disposition = args.disp ?? 0;
-    if (space === this.tasks[by]) {
-      const { code: kr, name: poly, type } = extractRight(space, this.names.raw(args.name ?? "null"), disposition);
-      return { kr, out: kr === 0 ? { poly, disp: type } : {} };
-    }
-    const { code, name } = carry(space, this.names.raw(args.name ?? "null"), disposition, this.tasks[by]);
-    return { kr: code, out: code === 0 ? { poly: name, disp: received(disposition) } : {} };
+  #extractRight({ args }: Operation, space: Space): Answer {
+    const { code: kr, name: poly, type } = extractRight(space, this.names.raw(args.name ?? "null"), args.disp ?? 0);
+    return { kr, out: kr === 0 ? { poly, disp: type } : {} };
   }
 
   #rename({ args }: Operation, space: Space): Answer {

@@ -40,7 +40,7 @@ export class Replay {
     this.#sequence = sequence;
     this.#tasks = tasks;
     this.#tally = tally;
-    this.#performer = new Performer(tasks, this.#names);
+    this.#performer = new Performer(tasks, this.#names); // the tasks have each other's ports from here on
     this.#born = { A: new Set(tasks.A.names().keys()), B: new Set(tasks.B.names().keys()) };
   }
 
@@ -109,7 +109,7 @@ export class Replay {
   #count(operation: Operation, rules: readonly Rule[]): void {
     const masks = rules.filter(({ mask }) => mask !== "ends").map(({ reason }) => reason);
     if (masks.length > 0) this.#tally.masked(operation.op, masks.join(" and "));
-    else this.#tally.compared(operation.op, operation.args.task !== undefined && operation.args.task !== operation.by);
+    else this.#tally.compared(operation.op);
   }
 
   #compareAnswer(operation: Operation, answer: Answer, masked: ReadonlySet<string>): void {

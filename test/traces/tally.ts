@@ -5,9 +5,9 @@ export class Tally {
   readonly #counts = new Map<string, Map<string, number>>();
   readonly #parts = new Map<string, number>();
 
-  /** Code, outputs and both name spaces were equal. `stoodIn`: what a task did to the other was done by that one, see operations.ts. */
-  compared(op: string, stoodIn: boolean): void {
-    this.#count(op, stoodIn ? "compared, by the target itself" : "compared");
+  /** Code, outputs and both name spaces were equal. */
+  compared(op: string): void {
+    this.#count(op, "compared");
   }
 
   /** Equal but for what a tag allows. */

@@ -7,9 +7,19 @@ import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
 import { sets } from "./sets.mjs";
+import { targets } from "./targets.mjs";
 import { tasks } from "./tasks.mjs";
 
-export const scenarios = { ...queue, ...rights, ...sets, ...notifications, ...tasks, ...memory, ...arrays };
+export const scenarios = {
+  ...queue,
+  ...rights,
+  ...sets,
+  ...notifications,
+  ...tasks,
+  ...targets,
+  ...memory,
+  ...arrays,
+};
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
 const BOUNDS = { "run+run": 2 };
