@@ -23,7 +23,7 @@ import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
 import { MessageCopier, setWordIn, wordIn } from "./message-copy.js";
-import { type MachMsgBatchTraps, machMsgBatchTraps, slotsIn } from "./mach-msg-batch.js";
+import { type MachMsgBatchTraps, machMsgBatchTraps, portSlotsIn } from "./mach-msg-batch.js";
 
 /**
  * The message call and its short forms. Times are milliseconds, sizes are bytes.
@@ -180,7 +180,7 @@ export function machMsgTraps(self: Task): MachMsgTraps {
           spareCapacity = 0;
           sent.in(msg, 0, send_size, spareAddress);
         } else {
-          kmsg = core.mach_msg_prepare(handle, send_size, complex ? slotsIn(msg, 0, send_size) : 0) >>> 0;
+          kmsg = core.mach_msg_prepare(handle, send_size, complex ? portSlotsIn(msg, 0, send_size) : 0) >>> 0;
           if (kmsg === 0) return out[1] as number;
           sent.in(msg, 0, send_size, out[0] as number);
         }
