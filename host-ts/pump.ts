@@ -6,7 +6,7 @@
 
 import { MACH_IPC_RETRY, MACH_RCV_IN_PROGRESS, MACH_RCV_MSG, MACH_RCV_TIMED_OUT } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_local_name } from "./abi/layout.gen.js";
-import { turn } from "#platform";
+import { report, turn } from "#platform";
 import { Message } from "./message.js";
 import { ANY_SIZE, BATCH } from "./receive.js";
 import type { Space } from "./space.js";
@@ -155,8 +155,17 @@ export class Pump {
     const port = views.u32(kmsg + IpcKmsg_ikm_local_name);
     views.reach(address, 24);
     views.reach(address, views.u32(address + 4));
-    this.#sink.take(kmsg, address, port);
+    this.#give(kmsg, address, port);
     this.#sink.taken();
+  }
+
+  /** What the sink throws is no reason to keep the next messages from it. */
+  #give(kmsg: number, address: number, port: number): void {
+    try {
+      this.#sink.take(kmsg, address, port);
+    } catch (error) {
+      report(error);
+    }
   }
 
   /** How many messages there were; negative when receiving failed. */
@@ -182,7 +191,7 @@ export class Pump {
     try {
       for (let j = 0; j < count * 3; j += 3) {
         const port = batch[j + 2] as number;
-        if (port !== DAMAGED) this.#sink.take(batch[j] as number, batch[j + 1] as number, port);
+        if (port !== DAMAGED) this.#give(batch[j] as number, batch[j + 1] as number, port);
         else new Message(this.#space, batch[j] as number, batch[j + 1] as number)[Symbol.dispose]();
       }
     } finally {

@@ -77,3 +77,22 @@ export class Views {
     this.words = new Uint32Array(buffer);
   }
 }
+
+/** What engines keep on their heap; to ask for the buffer of so small an array costs more than to copy it. */
+const ON_HEAP = 64;
+const copies: (Uint8Array | undefined)[] = [];
+
+/**
+ * `bytes`, or what has its first `length` bytes and stays that long: the buffer may be one that another
+ * thread makes grow. Good until the next call.
+ */
+export function fixed(bytes: Uint8Array, length: number): Uint8Array {
+  if (length > ON_HEAP) {
+    const grows = (bytes.buffer as { growable?: boolean }).growable === true;
+    return grows ? bytes.subarray(0, length) : bytes;
+  }
+  const copy = copies[length] ?? new Uint8Array(length);
+  copies[length] = copy;
+  copy.set(bytes); // throws where it has grown
+  return copy;
+}
