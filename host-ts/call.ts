@@ -16,6 +16,7 @@ import {
   MIG_SERVER_DIED,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
+import { IpcKmsg_ikm_sender_task } from "./abi/layout.gen.js";
 import { Draft } from "./draft.js";
 import { errorOf, KernError, MigError } from "./errors.js";
 import type { Outgoing } from "./outgoing.js";
@@ -138,6 +139,7 @@ export class PendingCall implements ReplyTaker, Parcel {
       this.#unbound = bound(timeout, signal, (aborted) => {
         this.#giveUp(aborted === null ? errorOf("mach_msg", MACH_RCV_TIMED_OUT, "call") : aborted.reason);
       });
+      if (!this.#open) return;
     }
     space.outbox.put(this);
   }
@@ -153,7 +155,7 @@ export class PendingCall implements ReplyTaker, Parcel {
     // A send that waited for room may be told of its success after the reply: then the draft is not free.
     if (this.draft.kmsg === 0) this.#idle();
     else space.replies.drop(this.#port);
-    if (isServerDied(words, at)) {
+    if (isServerDied(space, kmsg, at)) {
       space.core.mach_msg_release(kmsg);
       reject(serverDied());
       return;
@@ -236,7 +238,7 @@ export function exchange(space: Space, draft: Draft, timeout: number): number {
   const kmsg = processor.out(0);
   const address = processor.out(1);
   space.views.reach(address, Math.max(processor.out(2), MSGH_HEADER_BYTES));
-  if (isServerDied(space.views.i32, address >>> 2)) {
+  if (isServerDied(space, kmsg, address >>> 2)) {
     space.core.mach_msg_release(kmsg);
     throw serverDied();
   }
@@ -269,9 +271,11 @@ export function callError(error: KernError): KernError {
   return new MigError("mach_msg", MIG_SERVER_DIED, undefined, { cause: error });
 }
 
-/** Whether the message says that the reply right was destroyed unused. */
-export function isServerDied(words: Int32Array, at: number): boolean {
-  return words[at + 5] === MACH_NOTIFY_SEND_ONCE && words[at + 1] === MSGH_HEADER_BYTES;
+/** Whether the message says that the reply right was destroyed unused; the kernel must be the sender. */
+export function isServerDied(space: Space, kmsg: number, at: number): boolean {
+  const { i32: words } = space.views;
+  if (words[at + 5] !== MACH_NOTIFY_SEND_ONCE || words[at + 1] !== MSGH_HEADER_BYTES) return false;
+  return space.views.u32(kmsg + IpcKmsg_ikm_sender_task) === 0;
 }
 
 export function serverDied(): MigError {

@@ -18,7 +18,7 @@ import {
   MSGH_LOCAL_PORT,
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
-import { IpcKmsg_ikm_capacity } from "../abi/layout.gen.js";
+import { IpcKmsg_ikm_capacity, IpcKmsg_ikm_charged } from "../abi/layout.gen.js";
 import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
@@ -203,8 +203,11 @@ export function machMsgTraps(self: Task): MachMsgTraps {
       return MACH_RCV_INVALID_DATA;
     }
     received.out(address, bytes, rcv_msg, 0);
-    if (++run > LONG_RUN && spare === 0 && !self.bounded) keepSpare(kmsg, address);
-    else core.mach_msg_release(kmsg);
+    if (++run > LONG_RUN && spare === 0 && !self.bounded && views.u32(kmsg + IpcKmsg_ikm_charged) === 0) {
+      keepSpare(kmsg, address); // not one that counts as its sender's until it is released
+    } else {
+      core.mach_msg_release(kmsg);
+    }
     return code;
   }
 

@@ -1,7 +1,7 @@
 // Copies between a caller's buffer and the kernel's memory. Small messages go word by word, larger
 // ones by `set`: below SMALL_BYTES the call into the engine costs more than the loop.
 
-import type { Views } from "../memory/views.js";
+import { fixed, type Views } from "../memory/views.js";
 
 const SMALL_BYTES = 256;
 
@@ -22,7 +22,7 @@ export class MessageCopier {
     if (at + size > views.octets.length) views.reach(at, size);
     if (size > SMALL_BYTES) {
       const whole = from === 0 && size === buffer.length;
-      views.octets.set(whole ? buffer : buffer.subarray(from, from + size), at);
+      views.octets.set(whole ? fixed(buffer, size) : buffer.subarray(from, from + size), at);
       return;
     }
     const words = buffer === this.#buffer ? this.#words : this.#remember(buffer);
