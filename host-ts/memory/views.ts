@@ -78,21 +78,14 @@ export class Views {
   }
 }
 
-/** What engines keep on their heap; to ask for the buffer of so small an array costs more than to copy it. */
+/** What engines keep on their heap, until somebody asks for its buffer, which costs more than to copy it. */
 const ON_HEAP = 64;
-const copies: (Uint8Array | undefined)[] = [];
 
 /**
- * `bytes`, or what has its first `length` bytes and stays that long: the buffer may be one that another
- * thread makes grow. Good until the next call.
+ * `bytes`, or what has its first `length` bytes and stays that long, where the buffer is one that another
+ * thread can make grow meanwhile. Whoever grows so small a buffer while it is sent is not guarded against.
  */
 export function fixed(bytes: Uint8Array, length: number): Uint8Array {
-  if (length > ON_HEAP) {
-    const grows = (bytes.buffer as { growable?: boolean }).growable === true;
-    return grows ? bytes.subarray(0, length) : bytes;
-  }
-  const copy = copies[length] ?? new Uint8Array(length);
-  copies[length] = copy;
-  copy.set(bytes); // throws where it has grown
-  return copy;
+  if (length <= ON_HEAP) return bytes;
+  return (bytes.buffer as { growable?: boolean }).growable === true ? bytes.subarray(0, length) : bytes;
 }
