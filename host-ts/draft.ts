@@ -15,7 +15,7 @@ import {
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
-import { IpcKmsg_ikm_bytes } from "./abi/layout.gen.js";
+import { IpcKmsg_ikm_bytes, KMSG_SMALL_BYTES } from "./abi/layout.gen.js";
 import { errorOf } from "./errors.js";
 import type { Processor } from "./processor.js";
 import type { OutgoingRight, Right } from "./right.js";
@@ -36,7 +36,7 @@ interface Passenger {
 }
 
 /** What a kmsg of the smallest element has room for: every small message takes that much, and can be used again for any other. */
-export const SMALL_BYTES: number = 104;
+export const SMALL_BYTES: number = KMSG_SMALL_BYTES;
 export const SMALL_PORTS: number = 1;
 
 /** No address of a kmsg is below; on a thread that left the kernel each call answers KERN_TERMINATED, this one too. */

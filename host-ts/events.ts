@@ -3,7 +3,8 @@
 // promises carry to their reader, are there before it.
 
 import { MACH_NOTIFY_NO_SENDERS } from "./abi/codes.gen.js";
-import { deadName, NotificationRequest, portDestroyed } from "./notification.js";
+import { deadName } from "./name-watch.js";
+import { NotificationRequest, portDestroyed } from "./notification.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { Space } from "./space.js";
 import { turn } from "#platform";
