@@ -49,10 +49,6 @@ export function bound(
   expire: (signal: AbortSignal | null) => void,
 ): (() => void) | null {
   if (timeout === FOREVER && signal === null) return null;
-  if (signal?.aborted) {
-    expire(signal); // by the program's own function that wrote the message
-    return null;
-  }
   const timer = timeout === FOREVER ? undefined : setTimeout(() => expire(null), timeout);
   if (signal === null) return () => clearTimeout(timer);
   const aborted = (): void => expire(signal);
