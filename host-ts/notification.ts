@@ -86,8 +86,8 @@ export class NotificationRequest implements ReplyTaker {
   }
 
   failed(error: KernError): void {
-    this.#settled();
     this.#failed(error);
+    this.#settled();
   }
 
   /** Disarms it; nobody is told. */

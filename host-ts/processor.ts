@@ -140,13 +140,24 @@ export class Processor {
    * @returns the cookie to give to the asynchronous trap; `forget` it if nothing became pending
    */
   expect(done: Done, hold = true): number {
+    // First what may find no stack left: it must leave nothing behind.
+    this.#doorbell.watch();
     const cookie = this.#freeCookies.pop() ?? this.#pending.length;
+    if (hold) this.hold();
     this.#pending[cookie] = done;
     this.#held[cookie] = hold;
     this.#waiting++;
-    if (hold) this.hold();
-    this.#doorbell.watch();
     return cookie;
+  }
+
+  /**
+   * An exception left the asynchronous trap that has this cookie. The wait may be in place all the same: its completion is still
+   * taken, but nothing keeps the event loop alive for it.
+   */
+  strand(cookie: number): void {
+    if (!this.#held[cookie]) return;
+    this.#held[cookie] = false;
+    this.release();
   }
 
   /** Withdraws a cookie that no completion will come for. */
@@ -173,7 +184,8 @@ export class Processor {
 
   /** Keeps the event loop alive until the matching `release`. */
   hold(): void {
-    if (this.#holds++ === 0) this.#keepAlive.ref();
+    if (this.#holds === 0) this.#keepAlive.ref();
+    this.#holds++;
   }
 
   release(): void {
@@ -211,7 +223,11 @@ export class Processor {
       const done = this.#pending[cookie];
       if (!done) continue;
       this.forget(cookie);
-      done(KERN_TERMINATED, 0, 0);
+      try {
+        done(KERN_TERMINATED, 0, 0);
+      } catch (error) {
+        if (!(error instanceof KernelPanic)) platform.report(error);
+      }
     }
   }
 
@@ -223,19 +239,25 @@ export class Processor {
     const drained = this.#drained;
     for (let i = 0; i < count * 4; i++) drained[i] = this.batch[i] as number;
     this.#draining = true;
-    for (let i = 0; i < count * 4; i += 4) {
-      const cookie = drained[i] as number;
-      const done = this.#pending[cookie];
-      if (!done) continue;
-      this.forget(cookie);
-      try {
-        done(drained[i + 1] as number, drained[i + 2] as number, drained[i + 3] as number);
-      } catch (error) {
-        platform.report(error);
-      }
+    try {
+      for (let i = 0; i < count * 4; i += 4) this.#complete(drained, i);
+    } finally {
+      this.#draining = false;
     }
-    this.#draining = false;
     return count;
+  }
+
+  /** Tells who waits for completion `i` of `drained`. */
+  #complete(drained: Uint32Array<ArrayBuffer>, i: number): void {
+    const cookie = drained[i] as number;
+    const done = this.#pending[cookie];
+    if (!done) return;
+    this.forget(cookie);
+    try {
+      done(drained[i + 1] as number, drained[i + 2] as number, drained[i + 3] as number);
+    } catch (error) {
+      platform.report(error);
+    }
   }
 
   #drain(max: number): number {
