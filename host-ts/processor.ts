@@ -33,6 +33,16 @@ export type Done = (code: number, kmsg: number, size: number) => void;
 const OUT_WORDS = 16;
 const BATCH_WORDS = 1024;
 const DRAIN_MAX = 256;
+/** Calls that answer a name, an address or a count: 0 is none. */
+const ANSWER_NUMBERS: ReadonlySet<string> = new Set([
+  "mach_msg_prepare",
+  "mach_reply_port",
+  "mach_task_self",
+  "mach_host_self",
+  "processor_drain",
+  "frames_used",
+  "zone_count",
+]);
 /** How long a thread that was condemned waits to be stopped. */
 const CONDEMNED_MS = 1000;
 
@@ -47,9 +57,9 @@ export class Processor {
   /** False on a window's main thread: a blocking trap would stop the page. */
   readonly canBlock: boolean;
   /** Results of the last trap beside its code. */
-  readonly outWords: Uint32Array<SharedArrayBuffer>;
+  outWords: Uint32Array<SharedArrayBuffer>;
   /** What a batch trap reads and writes. */
-  readonly batch: Uint32Array<SharedArrayBuffer>;
+  batch: Uint32Array<SharedArrayBuffer>;
   /** A kmsg that is still held after an exception took its owner by surprise; 0 for none. */
   orphan = 0;
   readonly #state: Int32Array<SharedArrayBuffer>;
@@ -203,8 +213,14 @@ export class Processor {
     } catch {
       // Whoever watches this agent buries it.
     }
-    // The record may be somebody else's from here on: this instance must never run again.
-    for (const name of Object.keys(this.core)) Object.assign(this.core, { [name]: () => KERN_TERMINATED });
+    // The record may be somebody else's from here on: this instance must never run again, and nothing is read or written there.
+    for (const name of Object.keys(this.core)) {
+      const answer = ANSWER_NUMBERS.has(name) ? 0 : KERN_TERMINATED;
+      Object.assign(this.core, { [name]: () => answer });
+    }
+    this.outWords = new Uint32Array(new SharedArrayBuffer(OUT_WORDS * 4));
+    this.outWords[1] = KERN_TERMINATED; // why mach_msg_prepare gives none
+    this.batch = new Uint32Array(new SharedArrayBuffer(BATCH_WORDS * 4));
     this.#stopped = true;
     this.#abandon();
   }

@@ -68,7 +68,7 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
       self,
       right.name,
       MACH_PORT_LIMITS_INFO,
-      qlimit,
+      Math.min(qlimit, 0xffffffff), // a word: more must not become less
       MACH_PORT_LIMITS_INFO_COUNT,
     );
     if (kr !== 0) right[Symbol.dispose]();
