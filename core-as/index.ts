@@ -32,6 +32,14 @@ export {
   mach_port_type,
   mach_port_rename,
 } from "./trap/mach_port";
+export {
+  mach_port_assert_attributes,
+  mach_port_construct,
+  mach_port_destruct,
+  mach_port_guard_with_flags,
+  mach_port_swap_guard,
+  mach_port_unguard,
+} from "./trap/mach_port_guard";
 export { mach_port_array_allocate, mach_port_array_look, mach_port_array_deallocate } from "./trap/mach_port_array";
 export {
   mach_port_insert_right,
@@ -68,3 +76,4 @@ export {
   task_get_special_port,
   task_set_special_port,
 } from "./trap/mach_task";
+export { thread_get_special_reply_port } from "./trap/mach_thread";

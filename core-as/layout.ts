@@ -1,8 +1,9 @@
 // Second entry: every offset, size and limit that the host may know. scripts/gen-abi.mjs compiles it and writes
 // host-ts/abi/layout.gen.ts from its exported globals.
 
+import { MAX_TRAILER_SIZE } from "./abi/message";
 import { IpcEntry } from "./ipc/ipc_entry";
-import { IpcKmsg } from "./ipc/ipc_kmsg";
+import { IKM_HEADER_BYTES, IpcKmsg } from "./ipc/ipc_kmsg";
 import { IpcObject } from "./ipc/ipc_object";
 import { IpcPort } from "./ipc/ipc_port";
 import { IpcLink, IpcPset } from "./ipc/ipc_pset";
@@ -11,7 +12,7 @@ import { IpcSpace, IS_BYTES } from "./ipc/ipc_space";
 import { Header } from "./kern/memory_map";
 import { P_BATCH, P_HELD, P_JOURNAL, P_MAGAZINES, P_OUT, Processor } from "./kern/processor";
 import { Waiter } from "./kern/waiter";
-import { zone_element_bytes, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
+import { zone_element_bytes, ZONE_KMSG_SMALL, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
 import { TaskTail } from "./task/task";
 
 export { FRAME_TABLE, HEADER, PROCESSOR_SIZE, PROCESSORS } from "./kern/memory_map";
@@ -73,6 +74,8 @@ export const ZONE_PORT_BYTES: u32 = zone_element_bytes(ZONE_PORT);
 export const ZONE_PSET_BYTES: u32 = zone_element_bytes(ZONE_PSET);
 export const ZONE_TASK_BYTES: u32 = zone_element_bytes(ZONE_TASK);
 export const ZONE_WAITER_BYTES: u32 = zone_element_bytes(ZONE_WAITER);
+/** Longest message with one port that the smallest element has room for. */
+export const KMSG_SMALL_BYTES: u32 = zone_element_bytes(ZONE_KMSG_SMALL) - IKM_HEADER_BYTES - 8 - MAX_TRAILER_SIZE;
 
 export const Header_h_magic: usize = offsetof<Header>("h_magic");
 export const Header_h_layout: usize = offsetof<Header>("h_layout");

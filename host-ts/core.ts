@@ -72,6 +72,7 @@ interface ColdTraps {
   ): number;
   mach_ports_lookup(task: number, target: number): number;
   mach_reply_port(task: number): number;
+  thread_get_special_reply_port(task: number): number;
   mach_port_allocate(task: number, target: number, right: number): number;
   mach_port_allocate_name(task: number, target: number, right: number, name: number): number;
   mach_port_insert_right(task: number, target: number, name: number, poly: number, disposition: number): number;
@@ -109,6 +110,12 @@ interface ColdTraps {
   mach_port_get_context(task: number, target: number, name: number): number;
   mach_port_set_context(task: number, target: number, name: number, context: number): number;
   mach_port_peek(task: number, target: number, name: number, seqno: number): number;
+  mach_port_construct(task: number, target: number, flags: number, qlimit: number, context: number): number;
+  mach_port_destruct(task: number, target: number, name: number, srdelta: number, guard: number): number;
+  mach_port_guard_with_flags(task: number, target: number, name: number, guard: number, flags: number): number;
+  mach_port_unguard(task: number, target: number, name: number, guard: number): number;
+  mach_port_swap_guard(task: number, target: number, name: number, oldGuard: number, newGuard: number): number;
+  mach_port_assert_attributes(task: number, target: number, name: number, guard: number, high: number): number;
   mach_port_move_member(task: number, target: number, member: number, after: number): number;
   mach_port_insert_member(task: number, target: number, name: number, pset: number): number;
   mach_port_extract_member(task: number, target: number, name: number, pset: number): number;

@@ -14,7 +14,7 @@ import {
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
-import { IpcKmsg_ikm_bytes } from "./abi/layout.gen.js";
+import { IpcKmsg_ikm_bytes, KMSG_SMALL_BYTES } from "./abi/layout.gen.js";
 import { errorOf } from "./errors.js";
 import type { OutgoingRight, Right } from "./right.js";
 import { dispositionOf, Moved } from "./right.js";
@@ -34,7 +34,7 @@ interface Passenger {
 }
 
 /** What a kmsg of the smallest element has room for: every small message takes that much, and can be used again for any other. */
-export const SMALL_BYTES: number = 104;
+export const SMALL_BYTES: number = KMSG_SMALL_BYTES;
 export const SMALL_PORTS: number = 1;
 
 /** A message that is not sent yet. */

@@ -4,7 +4,8 @@
 
 import { KERN_RESOURCE_SHORTAGE, MACH_NOTIFY_NO_SENDERS } from "./abi/codes.gen.js";
 import { KernError } from "./errors.js";
-import { deadName, makeSendCountOf, NotificationRequest, portDestroyed } from "./notification.js";
+import { deadName } from "./name-watch.js";
+import { makeSendCountOf, NotificationRequest, portDestroyed } from "./notification.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { Space } from "./space.js";
 import { report, turn } from "#platform";

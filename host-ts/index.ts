@@ -16,7 +16,7 @@ export type { PortNotification } from "./notification-kinds.js";
 export type { Outgoing } from "./outgoing.js";
 export type { WorkerLike } from "./platform/types.js";
 export { PortSet } from "./port-set.js";
-export { type PortOptions, type PortStatus, ReceiveRight } from "./receive-right.js";
+export { type GuardOptions, type PortOptions, type PortStatus, ReceiveRight } from "./receive-right.js";
 export { type Moved, move, type OutgoingRight, type Right, SendOnceRight, SendRight } from "./right.js";
 export { type Quota, Task } from "./task.js";
 export type { SyncWait, Wait } from "./wait.js";

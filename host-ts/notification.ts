@@ -123,31 +123,6 @@ export class NotificationRequest implements ReplyTaker {
   }
 }
 
-const deaths: WeakMap<Space, Map<number, Promise<void>>> = new WeakMap();
-
-/** Resolves when the port that `name` denotes has died. Requests for one name are one request. */
-export function deadName(space: Space, name: number): Promise<void> {
-  if (!isPort(name)) return Promise.resolve();
-  let watched = deaths.get(space);
-  if (watched === undefined) {
-    watched = new Map();
-    deaths.set(space, watched);
-  }
-  let death = watched.get(name);
-  if (death === undefined) {
-    let tell = (): void => {};
-    death = new Promise((resolve) => {
-      tell = resolve;
-    });
-    watchDeath(space, name, (dead) => {
-      watched.delete(name);
-      if (dead) tell();
-    });
-    watched.set(name, death);
-  }
-  return death;
-}
-
 /** Calls `told` once: true when the port died, false when the name went away first or the task ends. */
 export function watchDeath(space: Space, name: number, told: (dead: boolean) => void): NotificationRequest {
   return new NotificationRequest(

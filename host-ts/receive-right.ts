@@ -2,12 +2,14 @@
 
 import {
   MACH_MSG_TYPE_MAKE_SEND,
-  MACH_PORT_LIMITS_INFO,
-  MACH_PORT_LIMITS_INFO_COUNT,
   MACH_PORT_QLIMIT_MAX,
   MACH_PORT_RECEIVE_STATUS,
   MACH_PORT_RECEIVE_STATUS_COUNT,
-  MACH_PORT_RIGHT_RECEIVE,
+  MACH_PORT_STATUS_FLAG_GUARDED,
+  MPG_IMMOVABLE_RECEIVE,
+  MPG_STRICT,
+  MPO_CONTEXT_AS_GUARD,
+  MPO_QLIMIT,
 } from "./abi/codes.gen.js";
 import { check } from "./errors.js";
 import { type NoSendersEvent, onNoSenders, onPortDestroyed, type PortDestroyedEvent } from "./events.js";
@@ -22,10 +24,24 @@ import type { SpaceOwner } from "./space.js";
 import { Space } from "./space.js";
 import type { SyncWait, Wait } from "./wait.js";
 
+function checkGuard(guard: number): void {
+  if (guard >>> 0 !== guard) throw new TypeError("guard: expected a whole number below 2 ** 32");
+}
+
 /** How a port is made. */
 export interface PortOptions {
   /** Messages that may wait in the queue before senders wait; default and most 1024. */
   readonly qlimit?: number | undefined;
+  /** Guards the port; see `ReceiveRight.guard`. */
+  readonly guard?: number | undefined;
+}
+
+/** How a port is guarded. */
+export interface GuardOptions {
+  /** The guard is not shown as the port's context, and `unguard` alone changes it. */
+  readonly strict?: boolean | undefined;
+  /** The receive right cannot be moved any more, also when the guard is gone. */
+  readonly immovable?: boolean | undefined;
 }
 
 /**
@@ -45,6 +61,7 @@ export interface PortStatus {
   readonly inSet: boolean;
   readonly portDestroyedRequested: boolean;
   readonly noSendersRequested: boolean;
+  readonly guarded: boolean;
 }
 
 /**
@@ -60,21 +77,18 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
       throw new TypeError("qlimit: expected a whole number");
     }
     const space = Space.of(task);
+    const guard = options?.guard;
+    if (guard !== undefined) checkGuard(guard);
     const { core, handle, self } = space;
-    check("mach_port_allocate", core.mach_port_allocate(handle, self, MACH_PORT_RIGHT_RECEIVE));
+    const flags = guard === undefined ? MPO_QLIMIT : MPO_QLIMIT | MPO_CONTEXT_AS_GUARD;
+    check("mach_port_construct", core.mach_port_construct(handle, self, flags, Math.min(qlimit, 0xffffffff), guard ?? 0));
     const right = new ReceiveRight(space, space.processor.out(0));
-    const kr = core.mach_port_set_attributes(
-      handle,
-      self,
-      right.name,
-      MACH_PORT_LIMITS_INFO,
-      Math.min(qlimit, 0xffffffff), // a word: more must not become less
-      MACH_PORT_LIMITS_INFO_COUNT,
-    );
-    if (kr !== 0) right[Symbol.dispose]();
-    check("mach_port_set_attributes", kr);
+    right.#guard = guard ?? 0;
     return right;
   }
+
+  /** The guard that this object knows of; of a port without one it does not matter. */
+  #guard = 0;
 
   /** @internal */
   constructor(space: Space, name: number) {
@@ -182,6 +196,35 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
   }
 
   /**
+   * Guards the port: by its name alone, through `mach-ipc/traps`, it cannot be destroyed any more. This object knows the guard, so
+   * that disposing it still does. A guard is gone when the right is moved.
+   *
+   * @param guard any word, 0 to 4294967295
+   * @throws KernError KERN_INVALID_ARGUMENT: it has a guard or another context already
+   * @mach mach_port_guard_with_flags
+   */
+  guard(guard: number, options: GuardOptions = {}): void {
+    checkGuard(guard);
+    const { core, handle, self } = this.space;
+    const flags = (options.strict ? MPG_STRICT : 0) | (options.immovable ? MPG_IMMOVABLE_RECEIVE : 0);
+    const name = this.live("guard");
+    check("mach_port_guard_with_flags", core.mach_port_guard_with_flags(handle, self, name, guard, flags));
+    this.#guard = guard;
+  }
+
+  /**
+   * Takes the guard away.
+   *
+   * @throws KernError KERN_INVALID_ARGUMENT: not guarded, or not with `guard`
+   * @mach mach_port_unguard
+   */
+  unguard(guard: number): void {
+    checkGuard(guard);
+    const { core, handle, self } = this.space;
+    check("mach_port_unguard", core.mach_port_unguard(handle, self, this.live("unguard"), guard));
+  }
+
+  /**
    * How the port stands now.
    *
    * @mach mach_port_get_attributes
@@ -208,11 +251,13 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
       senders: processor.out(6) !== 0,
       portDestroyedRequested: processor.out(7) !== 0,
       noSendersRequested: processor.out(8) !== 0,
+      guarded: (processor.out(9) & MACH_PORT_STATUS_FLAG_GUARDED) !== 0,
     };
   }
 
   protected override release(name: number): void {
-    this.space.destroyReceive(name);
+    const { core, handle, self } = this.space;
+    core.mach_port_destruct(handle, self, name, 0, this.#guard);
   }
 
   protected override given(name: number): void {

@@ -15,7 +15,7 @@ import { check } from "./errors.js";
 import type { Message } from "./message.js";
 import type { Outgoing } from "./outgoing.js";
 import { onDead } from "./events.js";
-import { deadName } from "./notification.js";
+import { deadName, sendPossible } from "./name-watch.js";
 import { PortRight } from "./port-right.js";
 import { ReceiveRight } from "./receive-right.js";
 import { sendAsync, sendOnce, sendSync, trySend } from "./send.js";
@@ -55,9 +55,20 @@ export class SendRight extends PortRight {
     sendSync(this.space, this.live("sendSync"), message, wait);
   }
 
-  /** Sends if there is room; false when the queue is full and nothing was sent. */
+  /** Sends if there is room; false when the queue is full and nothing was sent: `sendPossible` says when to try again. */
   trySend(message: Outgoing): boolean {
     return trySend(this.space, this.live("trySend"), message);
+  }
+
+  /**
+   * Resolves when the port's queue has room, at once if it has, and when the port has died: then the next send says so. Whoever else
+   * sends may be first, so try in a loop: `while (!right.trySend(message)) await right.sendPossible()`.
+   *
+   * @throws KernError KERN_ABORTED: this right's name went, with its last reference. The signal's reason when it aborted.
+   * @mach MACH_NOTIFY_SEND_POSSIBLE
+   */
+  sendPossible(options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    return sendPossible(this.space, this.live("sendPossible"), options);
   }
 
   /**

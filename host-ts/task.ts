@@ -6,7 +6,7 @@ import { Bootstrap } from "./bootstrap/bootstrap.js";
 import { KernError } from "./errors.js";
 import { PortSet } from "./port-set.js";
 import type { Processor } from "./processor.js";
-import { ReceiveRight } from "./receive-right.js";
+import { type PortOptions, ReceiveRight } from "./receive-right.js";
 import { type Right, SendRight } from "./right.js";
 import { Space } from "./space.js";
 import { attachSpawned } from "./worker/attach.js";
@@ -99,10 +99,11 @@ export class Task implements Disposable {
    * Makes a port and its receive right.
    *
    * @param options.qlimit messages that wait in its queue before senders have to; 1024 by default and at most
+   * @param options.guard guards the port against being destroyed by its name alone; see `ReceiveRight.guard`
    * @throws KernError `KERN_RESOURCE_SHORTAGE`: out of memory or quota. `KERN_INVALID_VALUE`: qlimit above 1024.
-   * @mach mach_port_allocate
+   * @mach mach_port_construct
    */
-  allocatePort(options?: { qlimit?: number }): ReceiveRight {
+  allocatePort(options?: PortOptions): ReceiveRight {
     return ReceiveRight.allocate(this, options);
   }
 

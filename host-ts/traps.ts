@@ -8,6 +8,7 @@ import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
 import { type MachPortArrayTraps, machPortArrayTraps } from "./trap/port-arrays.js";
 import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
+import { type MachPortGuardTraps, machPortGuardTraps } from "./trap/mach-port-guard.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
 
@@ -18,6 +19,7 @@ export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
 export type { MachPortArrayTraps } from "./trap/port-arrays.js";
 export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
+export type { MachPortGuardTraps } from "./trap/mach-port-guard.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
 
@@ -26,6 +28,7 @@ export type Traps = MachTaskTraps &
   MachMsgTraps &
   MachPortTraps &
   MachPortFormsTraps &
+  MachPortGuardTraps &
   MachPortInfoTraps &
   MachPortArrayTraps &
   MachLibraryTraps;
@@ -53,6 +56,7 @@ export function traps(task: Task): Traps {
       ...messages,
       ...machPortTraps(task),
       ...machPortFormsTraps(task),
+      ...machPortGuardTraps(task),
       ...machPortInfoTraps(task),
       ...machPortArrayTraps(task),
       ...machLibraryTraps(task, messages),

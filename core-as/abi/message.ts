@@ -4,6 +4,7 @@
 //   header  0 bits | 4 size | 8 remote | 12 local | 16 voucher | 20 id            24 bytes
 //   body    24 descriptor count, when COMPLEX, then 12 bytes a descriptor
 //   port descriptor  0 name | 4 pad | 8 pad16 | 10 disposition u8 | 11 type u8
+//   guarded port     0 context | 4 name | 8 flags u16 | 10 disposition u8 | 11 type u8
 //   array of ports   0 address | 4 count | 8 deallocate u8 | 9 copy u8 | 10 disposition u8 | 11 type u8
 
 export const MACH_MSGH_BITS_REMOTE_MASK: u32 = 0x0000001f;
@@ -38,6 +39,10 @@ export const MACH_MSG_OOL_DESCRIPTOR: u32 = 1;
 export const MACH_MSG_OOL_PORTS_DESCRIPTOR: u32 = 2;
 export const MACH_MSG_OOL_VOLATILE_DESCRIPTOR: u32 = 3;
 export const MACH_MSG_GUARDED_PORT_DESCRIPTOR: u32 = 4;
+export const MACH_MSG_GUARD_FLAGS_NONE: u32 = 0;
+export const MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE: u32 = 1;
+export const MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND: u32 = 2;
+export const MACH_MSG_GUARD_FLAGS_MASK: u32 = 3;
 /** How a receiver got what a descriptor names, and what `copy` of an array says. */
 export const MACH_MSG_VIRTUAL_COPY: u32 = 1;
 /** Ports in one message, descriptors and arrays together. */
@@ -54,6 +59,19 @@ export const MACH_RCV_TIMEOUT: u32 = 0x100;
 export const MACH_RCV_INTERRUPT: u32 = 0x400;
 export const MACH_RCV_VOUCHER: u32 = 0x800;
 export const MACH_RCV_GUARDED_DESC: u32 = 0x1000;
+
+// Options of a user's without effect here: priorities and importance, checks of replies, and what only a kernel may ask.
+export const MACH_SEND_OVERRIDE: u32 = 0x20;
+export const MACH_MSG_STRICT_REPLY: u32 = 0x200;
+export const MACH_RCV_SYNC_WAIT: u32 = 0x4000;
+export const MACH_RCV_SYNC_PEEK: u32 = 0x8000;
+export const MACH_SEND_ALWAYS: u32 = 0x10000;
+export const MACH_SEND_TRAILER: u32 = 0x20000;
+export const MACH_SEND_NOIMPORTANCE: u32 = 0x40000;
+export const MACH_SEND_IMPORTANCE: u32 = 0x80000;
+export const MACH_SEND_SYNC_OVERRIDE: u32 = 0x100000;
+export const MACH_SEND_PROPAGATE_QOS: u32 = 0x200000;
+export const MACH_SEND_SYNC_BOOTSTRAP_CHECKIN: u32 = 0x800000;
 
 export const MACH_RCV_TRAILER_NULL: u32 = 0;
 export const MACH_RCV_TRAILER_SEQNO: u32 = 1;

@@ -6,6 +6,7 @@
 //   IpcKmsg 88 | slots, 8 bytes each: port, received disposition | bytes: header 24, body | room for a trailer 64
 //
 // A port descriptor has one slot; an array of ports has one that counts, and one for each port of it (ipc_kmsg_ports.ts).
+// A guarded port's says that it is one (ipc_kmsg_guarded.ts).
 
 import { journal_set } from "../kern/journal";
 import { FRAME_KMSG, frames_alloc, frames_free } from "../kern/frame";

@@ -9,6 +9,7 @@ import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { KERN_SUCCESS } from "../abi/kern_return";
 import {
+  MACH_MSG_GUARD_FLAGS_MASK,
   MACH_MSG_GUARDED_PORT_DESCRIPTOR,
   MACH_MSG_OOL_DESCRIPTOR,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
@@ -43,6 +44,7 @@ import {
 import { MACH_PORT_NULL, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_TYPE_SEND_ONCE, MACH_PORT_VALID } from "../abi/port";
 import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { IKM_COMPLEX, IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
+import { ipc_kmsg_copyin_guarded } from "./ipc_kmsg_guarded";
 import { ipc_kmsg_copyin_array } from "./ipc_kmsg_ports";
 import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
 import { ipc_port_circular } from "./ipc_reap";
@@ -72,7 +74,7 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
     if (!descriptor_well_formed(at, type)) return MACH_SEND_INVALID_TYPE;
     if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) listed += load<u32>(at, 4);
     else if (type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) ports++;
-    if (type != MACH_MSG_PORT_DESCRIPTOR && type != MACH_MSG_OOL_PORTS_DESCRIPTOR) foreign = true;
+    if (type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR) foreign = true;
   }
   if (ports + listed > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
   if (foreign) return MACH_SEND_INVALID_TYPE;
@@ -82,7 +84,7 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
 function descriptor_well_formed(at: usize, type: u32): bool {
   if (type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR) return load<u8>(at, 9) <= 1;
   if (type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
-    return <u32>load<u8>(at, 10) == MACH_MSG_TYPE_MOVE_RECEIVE && load<u16>(at, 8) <= 3;
+    return <u32>load<u8>(at, 10) == MACH_MSG_TYPE_MOVE_RECEIVE && <u32>load<u16>(at, 8) <= MACH_MSG_GUARD_FLAGS_MASK;
   }
   return type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_OOL_PORTS_DESCRIPTOR;
 }
@@ -214,7 +216,9 @@ export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
   let code = MACH_MSG_SUCCESS;
   for (let index: u32 = 0; index < count && code == MACH_MSG_SUCCESS; index++) {
     const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
-    if (load<u8>(at, 11) == MACH_MSG_OOL_PORTS_DESCRIPTOR) code = ipc_kmsg_copyin_array(space, kmsg, at);
+    const type = <u32>load<u8>(at, 11);
+    if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) code = ipc_kmsg_copyin_array(space, kmsg, at);
+    else if (type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) code = ipc_kmsg_copyin_guarded(space, kmsg, at);
     else code = ipc_kmsg_copyin_port(space, kmsg, load<u32>(at), load<u8>(at, 10));
   }
   return code;
@@ -262,7 +266,7 @@ export function ipc_kmsg_enter_transit(kmsg: IpcKmsg): bool {
   let circular = false;
   for (let index: u32 = 0; index < kmsg.ikm_ports_count && !circular; index++) {
     const slot_at = ikm_port_at(kmsg, index);
-    if (load<u32>(slot_at, 4) != MACH_MSG_TYPE_PORT_RECEIVE || !IP_VALID(load<u32>(slot_at))) continue;
+    if (<u32>load<u8>(slot_at, 4) != MACH_MSG_TYPE_PORT_RECEIVE || !IP_VALID(load<u32>(slot_at))) continue;
     const port = port_at(load<u32>(slot_at));
     circular = ipc_port_circular(port, kmsg.ikm_remote);
     if (circular) break;

@@ -6,6 +6,7 @@ import {
   MACH_MSG_SUCCESS,
   MACH_MSG_TRAILER_MINIMUM_SIZE,
   MACH_RCV_BODY_ERROR,
+  MACH_RCV_GUARDED_DESC,
   MACH_RCV_HEADER_ERROR,
   MACH_RCV_TRAILER_AUDIT,
   MACH_RCV_TRAILER_CTX,
@@ -22,9 +23,11 @@ import {
   MSGH_SIZE,
 } from "../abi/message";
 import { ikm_complex, IKM_COUNTED, IKM_KEEP, ikm_local_type, ikm_port_at, ikm_remote_type, IpcKmsg } from "./ipc_kmsg";
+import { ipc_kmsg_copyout_guarded, SLOT_GUARDED } from "./ipc_kmsg_guarded";
 import { ipc_kmsg_copyout_array, SLOT_ARRAY, slot_array_count } from "./ipc_kmsg_ports";
 import { journal_commit } from "../kern/journal";
 import { OWNER_WORK } from "../kern/zone";
+import { IO_GUARDED, IO_IMMOVABLE } from "./ipc_object";
 import { reap_push, reap_run } from "./ipc_reap";
 import { ipc_right_copyout } from "./ipc_right_copy";
 import { IpcSpace, is_lock, is_unlock } from "./ipc_space";
@@ -73,13 +76,13 @@ export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
 /**
  * Gives a received message's rights to the receiver and writes header and descriptors.
  *
- * Conditions: kmsg in this processor's hand, off its queue; nothing locked, nothing in the journal.
+ * Conditions: kmsg in this processor's hand, off its queue; nothing locked, nothing in the journal. `option`: the receiver's.
  * Consumes:   the kmsg's rights, in any case.
  * Returns:    MACH_MSG_SUCCESS; MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE, no room for the reply name: only a header is delivered;
  *             MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE, no room for a name of the body: it is 0; | MACH_MSG_VM_KERNEL, no memory for
  *             an array: its address is 0.
  */
-export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
+export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg, option: u32): u32 {
   const bytes: usize = kmsg.ikm_bytes;
   const complex = ikm_complex(kmsg);
   const reply_at = changetype<usize>(kmsg) + offsetof<IpcKmsg>("_ikm_local");
@@ -96,7 +99,8 @@ export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
       is_unlock(space);
       return ipc_kmsg_copyout_dest(kmsg, MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE);
     }
-    const trouble = complex ? copyout_body(space, kmsg) : 0;
+    const guards = option & MACH_RCV_GUARDED_DESC ? IO_GUARDED | IO_IMMOVABLE : 0;
+    const trouble = complex ? copyout_body(space, kmsg, guards) : 0;
     if (trouble != 0) code = MACH_RCV_BODY_ERROR | trouble;
     is_unlock(space);
   }
@@ -108,8 +112,11 @@ export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg): u32 {
   return code;
 }
 
-/** Conditions: space locked, nothing in the journal. Rights that find no room stay in the kmsg. Returns: 0, or trouble bits. */
-function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
+/**
+ * Conditions: space locked, nothing in the journal. `guards` as in ipc_kmsg_copyout_guarded. Rights that find no room stay in the kmsg.
+ * Returns:    0, or trouble bits.
+ */
+function copyout_body(space: IpcSpace, kmsg: IpcKmsg, guards: u32): u32 {
   let trouble: u32 = 0;
   let at = <usize>kmsg.ikm_bytes + MSGH_BASE_BYTES;
   for (let index: u32 = 0; index < kmsg.ikm_ports_count; index++, at += MSGH_DESCRIPTOR_BYTES) {
@@ -118,6 +125,10 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
     if (type & SLOT_ARRAY) {
       trouble |= ipc_kmsg_copyout_array(space, kmsg, index, at);
       index += slot_array_count(type);
+      continue;
+    }
+    if (type & SLOT_GUARDED) {
+      trouble |= ipc_kmsg_copyout_guarded(space, kmsg, slot_at, at, guards);
       continue;
     }
     const name = ipc_right_copyout(space, slot_at, type, 0);
@@ -193,7 +204,7 @@ export function ipc_kmsg_copyout_pseudo(space: IpcSpace, kmsg: IpcKmsg): u32 {
   }
   const remote = ipc_right_copyout(space, remote_at, ikm_remote_type(kmsg), 0);
   const local = ipc_right_copyout(space, local_at, ikm_local_type(kmsg), 0);
-  if (complex) trouble = copyout_body(space, kmsg);
+  if (complex) trouble = copyout_body(space, kmsg, IO_GUARDED);
   is_unlock(space);
   if (kmsg.ikm_remote != 0 || kmsg.ikm_local != 0) trouble |= MACH_MSG_IPC_SPACE;
   if (trouble != 0) ipc_kmsg_clean(kmsg);

@@ -14,6 +14,16 @@ export const IO_PSET: u32 = 4;
 export const IO_KERNEL: u32 = 8;
 export const IO_KOTYPE_SHIFT: u32 = 16;
 
+/**
+ * A guarded port: its holder may not destroy the receive right but by mach_port_destruct with the guard, which is ip_context. Like
+ * ip_context they change only under the locks of port and space, so that either is enough to look.
+ */
+export const IO_GUARDED: u32 = 16;
+/** The guard is not shown, and only unguard changes it. */
+export const IO_STRICT: u32 = 32;
+/** The receive right is not moved by its holder, guarded or not. */
+export const IO_IMMOVABLE: u32 = 64;
+
 @unmanaged
 export class IpcObject extends Element {
   /** Ports: the mqueue's inbox, see ipc_mqueue.ts. Atomic. */

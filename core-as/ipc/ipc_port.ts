@@ -13,11 +13,16 @@ import { journal_commit, journal_set, journal_set_hint } from "../kern/journal";
 import { lock_acquire, LOCK_PORT, lock_release } from "../kern/lock";
 import { kassert, kdebug } from "../kern/panic";
 import { bytes_fill } from "../sync/atomics";
-import { my_pid } from "../kern/processor";
+import { my_pid, processor_special } from "../kern/processor";
 import { OWNER_LIVE, zone_alloc, zone_free, ZONE_PORT } from "../kern/zone";
-import { MACH_PORT_QLIMIT_BASIC } from "../abi/port";
+import {
+  MACH_PORT_QLIMIT_BASIC,
+  MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE,
+  MACH_PORT_STATUS_FLAG_GUARDED,
+  MACH_PORT_STATUS_FLAG_STRICT_GUARD,
+} from "../abi/port";
 import { imq_recheck, imq_recover } from "./ipc_mqueue";
-import { IO_ACTIVE, IO_CLEAR, io_lock_at, IO_PORT, IpcObject } from "./ipc_object";
+import { IO_ACTIVE, IO_CLEAR, IO_GUARDED, IO_IMMOVABLE, io_lock_at, IO_PORT, IO_STRICT, IpcObject } from "./ipc_object";
 
 /** No port, and a right that died. */
 export const IP_NULL: u32 = 0;
@@ -33,7 +38,8 @@ export class IpcPort extends IpcObject {
   _ip_destination: u32;
   _ip_context: u32;
   _ip_dying: u32;
-  _pad0: u32;
+  /** Number of the processor whose thread it was made for as a special reply port, or 0. */
+  _ip_thread: u32;
 
   // This line is the receiver's.
   _imq_first: u32;
@@ -90,6 +96,9 @@ export class IpcPort extends IpcObject {
   }
   set ip_context(value: u32) {
     journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_context"), value);
+  }
+  set ip_thread(value: u32) {
+    journal_set(changetype<usize>(this) + offsetof<IpcPort>("_ip_thread"), value);
   }
   /** 0 alive, 1 being destroyed, 2 only references are left. */
   get ip_dying(): u32 {
@@ -176,6 +185,15 @@ export function ip_active(port: IpcPort): bool {
   return (port.io_bits & IO_ACTIVE) != 0;
 }
 
+/**
+ * Whether it is a thread's special reply port: its receive right stays where it is (A210).
+ *
+ * Conditions: the space that has the receive right is locked. Races: its thread may get another meanwhile; the answer is then old.
+ */
+export function ip_special(port: IpcPort): bool {
+  return port._ip_thread != 0 && processor_special(port._ip_thread, changetype<usize>(port));
+}
+
 export function ip_receivers_at(port: IpcPort): usize {
   return changetype<usize>(port) + offsetof<IpcPort>("_ip_receivers");
 }
@@ -185,12 +203,17 @@ export function ip_senders_at(port: IpcPort): usize {
 }
 
 /**
- * Makes a port that nobody knows yet.
+ * Makes a port that nobody knows yet, with flags of io_bits, a queue limit, a context, and `sends` send rights that were made of it.
  *
  * Conditions: in a trap; the space may be locked, nothing in the journal.
  * Returns:    the port, in this processor's hand, or null when memory is exhausted.
  */
-export function ipc_port_alloc(): IpcPort | null {
+export function ipc_port_alloc(
+  bits: u32 = 0,
+  qlimit: u32 = MACH_PORT_QLIMIT_BASIC,
+  context: u32 = 0,
+  sends: u32 = 0,
+): IpcPort | null {
   const address = zone_alloc(ZONE_PORT);
   if (address == 0) return null;
   const port = port_at(address);
@@ -198,11 +221,36 @@ export function ipc_port_alloc(): IpcPort | null {
   lock_acquire(io_lock_at(address), LOCK_PORT);
   bytes_fill(address + IO_CLEAR, 0, 128 - IO_CLEAR);
   port.io_dirty = 0;
-  port.imq_inbox = (<u64>MACH_PORT_QLIMIT_BASIC) << 48;
-  port._io_bits = IO_ACTIVE | IO_PORT;
+  port.imq_inbox = (<u64>qlimit) << 48;
+  port._io_bits = IO_ACTIVE | IO_PORT | bits;
+  port._ip_context = context;
+  port._ip_srights = sends;
+  port._ip_mscount = sends;
   lock_release(io_lock_at(address), LOCK_PORT);
   return port;
 }
+
+/** What the holder of the receive right had set ends when the right leaves him (A56, A154). Conditions: port locked, in a transaction. */
+export function ipc_port_forget_holder_locked(port: IpcPort): void {
+  port.ip_mscount = 0;
+  port.imq_seqno = 0;
+  port.ip_context = 0;
+  port.io_bits = port.io_bits & ~(IO_GUARDED | IO_STRICT | IO_IMMOVABLE);
+}
+
+/** The guard that others may see; 0: there is none. Conditions: port locked. */
+export function ip_guard_shown(port: IpcPort): u32 {
+  return (port.io_bits & (IO_GUARDED | IO_STRICT)) == IO_GUARDED ? port.ip_context : 0;
+}
+
+/** MACH_PORT_STATUS_FLAG_* (A193). Conditions: port locked. */
+export function ip_status_flags(port: IpcPort): u32 {
+  const bits = port.io_bits;
+  return bits & IO_GUARDED ? ((bits & (IO_GUARDED | IO_STRICT)) >>> 3) | (bits & IO_IMMOVABLE) : 0;
+}
+if (IO_GUARDED >>> 3 != MACH_PORT_STATUS_FLAG_GUARDED) ERROR("IO_GUARDED does not become its flag");
+if (IO_STRICT >>> 3 != MACH_PORT_STATUS_FLAG_STRICT_GUARD) ERROR("IO_STRICT does not become its flag");
+if (IO_IMMOVABLE != MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE) ERROR("IO_IMMOVABLE is not its flag");
 
 /** Makes a port of this processor's hand part of the structure. Conditions: in a transaction. */
 export function ipc_port_adopt(port: IpcPort): void {

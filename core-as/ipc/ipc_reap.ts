@@ -48,6 +48,7 @@ import {
   ip_receivers_at,
   ip_senders_at,
   ip_unlock,
+  ipc_port_forget_holder_locked,
   ipc_port_release_locked,
   IpcPort,
   port_at,
@@ -123,7 +124,7 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   if (kmsg.ikm_local != 0) return reap_slot(local_at, ikm_local_type(kmsg));
   while (kmsg.ikm_cursor < kmsg.ikm_ports_count) {
     const slot_at = ikm_port_at(kmsg, kmsg.ikm_cursor);
-    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u32>(slot_at, 4));
+    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u8>(slot_at, 4));
     kmsg.ikm_cursor++;
   }
   reap_pop(changetype<usize>(kmsg), my_pid());
@@ -170,7 +171,8 @@ function reap_slot(slot_at: usize, type: u32): bool {
   return true;
 }
 
-function reap_slot_receive(slot_at: usize, port: IpcPort): void {
+/** Destroys the receive right in a slot. Conditions: port and ip_transit not locked, nothing in the journal. Commits. */
+export function reap_slot_receive(slot_at: usize, port: IpcPort): void {
   lock_acquire(h_ip_transit_at(), LOCK_TRANSIT);
   ip_lock(port);
   journal_set(slot_at, 0);
@@ -215,9 +217,7 @@ export function ipc_port_destroy_locked(port: IpcPort): bool {
       const notify = port.ip_pdrequest;
       port.ip_pdrequest = 0;
       if (!ipc_port_circular(port, notify)) {
-        port.ip_mscount = 0;
-        port.imq_seqno = 0;
-        port.ip_context = 0;
+        ipc_port_forget_holder_locked(port);
         port.ip_destination = notify;
         journal_set(ikm_port_at(kmsg, 0), <u32>changetype<usize>(port));
         ipc_notify_post(kmsg, notify);

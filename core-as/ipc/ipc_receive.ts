@@ -236,7 +236,7 @@ export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option:
 export function ipc_receive_finish(space: IpcSpace, kmsg: IpcKmsg, option: u32, size: u32): u32 {
   let code = MACH_MSG_SUCCESS;
   if (imq_too_large(kmsg, option, size)) code = ipc_kmsg_copyout_dest(kmsg, MACH_RCV_TOO_LARGE);
-  else code = ipc_kmsg_copyout(space, kmsg);
+  else code = ipc_kmsg_copyout(space, kmsg, option);
   ipc_arrays_give(kmsg);
   if (ikm_working(kmsg)) {
     out_set(0, 0);

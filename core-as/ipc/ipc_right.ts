@@ -6,6 +6,7 @@ import { journal_commit } from "../kern/journal";
 import { lock_acquire, LOCK_PSET, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import {
+  KERN_INVALID_ARGUMENT,
   KERN_INVALID_NAME,
   KERN_INVALID_RIGHT,
   KERN_INVALID_VALUE,
@@ -38,7 +39,7 @@ import {
   ipc_request_of,
   request_at,
 } from "./ipc_notify";
-import { io_active_hint, io_lock_at, IpcObject } from "./ipc_object";
+import { io_active_hint, IO_GUARDED, io_lock_at, IpcObject } from "./ipc_object";
 import { ip_active, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
 import { ips_lock, ips_unlock, pset_at } from "./ipc_pset";
 import { ipc_pset_destroy_locked } from "./ipc_pset_destroy";
@@ -123,7 +124,8 @@ export function ipc_right_dealloc(space: IpcSpace, name: u32): u32 {
  * Releases all that a name denotes.
  *
  * Conditions: space locked, nothing in the journal. Commits.
- * Returns:    KERN_SUCCESS; KERN_INVALID_NAME; KERN_RESOURCE_SHORTAGE, no memory for a notification.
+ * Returns:    KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT, a guarded port of a task that lives (A35), which is left as it
+ *             is; KERN_RESOURCE_SHORTAGE, no memory for a notification.
  */
 export function ipc_right_destroy(space: IpcSpace, name: u32): u32 {
   const entry = ipc_right_lookup(space, name);
@@ -136,6 +138,7 @@ export function ipc_right_destroy(space: IpcSpace, name: u32): u32 {
     journal_commit();
     return KERN_SUCCESS;
   }
+  if (space.is_active != 0 && ipc_right_guarded(entry)) return KERN_INVALID_RIGHT;
   // The send right first, so that a last one is seen as "no senders" (A36).
   if (type & MACH_PORT_TYPE_SEND) ipc_right_drop_send(space, name, entry);
   if (type & MACH_PORT_TYPE_RECEIVE) return ipc_right_destroy_receive(space, name, entry);
@@ -146,8 +149,8 @@ export function ipc_right_destroy(space: IpcSpace, name: u32): u32 {
  * Changes the references of one kind of right by `delta`.
  *
  * Conditions: space locked, nothing in the journal. Commits. `right` below MACH_PORT_RIGHT_NUMBER.
- * Returns:    KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT, the name lacks the right; KERN_INVALID_VALUE, not possible by
- *             that much; KERN_RESOURCE_SHORTAGE. Refusals change nothing.
+ * Returns:    KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT, the name lacks the right, or the port is guarded (A191);
+ *             KERN_INVALID_VALUE, not possible by that much; KERN_RESOURCE_SHORTAGE. Refusals change nothing.
  */
 export function ipc_right_delta(space: IpcSpace, name: u32, right: u32, delta: i32): u32 {
   const entry = ipc_right_lookup(space, name);
@@ -162,9 +165,37 @@ export function ipc_right_delta(space: IpcSpace, name: u32, right: u32, delta: i
   }
   if (delta == 0) return KERN_SUCCESS;
   if (delta != -1) return KERN_INVALID_VALUE;
-  if (right == MACH_PORT_RIGHT_RECEIVE) return ipc_right_destroy_receive(space, name, entry);
+  if (right == MACH_PORT_RIGHT_RECEIVE) {
+    return ipc_right_guarded(entry) ? KERN_INVALID_RIGHT : ipc_right_destroy_receive(space, name, entry);
+  }
   if (right == MACH_PORT_RIGHT_PORT_SET) return ipc_right_destroy_set(space, name, entry);
   return ipc_right_destroy_send_once(space, name, entry);
+}
+
+/**
+ * A192: releases send references, then the receive right, which the guard must fit if there is one.
+ *
+ * Conditions: space locked, nothing in the journal. Commits, and again for the receive right.
+ * Returns:    KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT, no receive right, or none to send; KERN_INVALID_VALUE, `delta` above 0
+ *             or below the references there are; KERN_INVALID_ARGUMENT, another guard. Refusals change nothing.
+ */
+export function ipc_right_destruct(space: IpcSpace, name: u32, delta: i32, guard: u32): u32 {
+  const entry = ipc_right_lookup(space, name);
+  if (!entry) return KERN_INVALID_NAME;
+  const type = ie_type(entry.ie_bits);
+  if ((type & MACH_PORT_TYPE_RECEIVE) == 0) return KERN_INVALID_RIGHT;
+  if (delta != 0 && (type & MACH_PORT_TYPE_SEND) == 0) return KERN_INVALID_RIGHT;
+  if (delta > 0) return KERN_INVALID_VALUE;
+  if (ipc_right_guarded(entry) && port_at(entry.ie_object).ip_context != guard) return KERN_INVALID_ARGUMENT;
+  if (<u32>-delta > ie_urefs(entry.ie_bits)) return KERN_INVALID_VALUE;
+  if (delta != 0) ipc_right_delta_send(space, name, entry, delta);
+  return ipc_right_destroy_receive(space, name, entry);
+}
+
+/** Conditions: space locked; the entry is no dead right's, or has no RECEIVE. */
+function ipc_right_guarded(entry: IpcEntry): bool {
+  const holds = (ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) != 0;
+  return holds && (port_at(entry.ie_object).io_bits & IO_GUARDED) != 0;
 }
 
 function ipc_right_delta_dead(space: IpcSpace, name: u32, entry: IpcEntry, delta: i32): u32 {

@@ -6,7 +6,7 @@ import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { kdebug } from "../kern/panic";
-import { KERN_INVALID_RIGHT, KERN_INVALID_VALUE, KERN_SUCCESS } from "../abi/kern_return";
+import { KERN_INVALID_CAPABILITY, KERN_INVALID_RIGHT, KERN_INVALID_VALUE, KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_TYPE_COPY_SEND,
   MACH_MSG_TYPE_MAKE_SEND,
@@ -31,8 +31,18 @@ import {
 import { entry_at, ie_bits_with, ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { ipc_hash_insert, ipc_hash_lookup, ipc_hash_reserve } from "./ipc_hash";
 import { ipc_notify_no_senders_locked, ipc_request_cancel } from "./ipc_notify";
-import { io_active_hint } from "./ipc_object";
-import { ip_active, IP_DEAD, ip_lock, ip_unlock, ipc_port_release_locked, IpcPort, port_at } from "./ipc_port";
+import { io_active_hint, IO_IMMOVABLE } from "./ipc_object";
+import {
+  ip_active,
+  IP_DEAD,
+  ip_lock,
+  ip_special,
+  ip_unlock,
+  ipc_port_forget_holder_locked,
+  ipc_port_release_locked,
+  IpcPort,
+  port_at,
+} from "./ipc_port";
 import { ipc_port_clear_receiver_locked } from "./ipc_reap";
 import { ipc_right_remove_receive, ipc_right_remove_send, urefs_add, urefs_pegged } from "./ipc_right";
 import { ipc_entry_alloc, ipc_entry_alloc_name, ipc_entry_dealloc, IpcSpace, is_entry } from "./ipc_space";
@@ -54,7 +64,8 @@ export function ipc_copyin_type(disposition: u32): u32 {
  * Whether the entry allows the disposition.
  *
  * Conditions: space locked; the entry comes from ipc_right_lookup.
- * Returns:    KERN_SUCCESS; KERN_INVALID_RIGHT, it lacks the right; KERN_INVALID_VALUE, not a disposition.
+ * Returns:    KERN_SUCCESS; KERN_INVALID_RIGHT, it lacks the right; KERN_INVALID_VALUE, not a disposition;
+ *             KERN_INVALID_CAPABILITY, the receive right is immovable (A57).
  */
 export function ipc_right_copyin_check(entry: IpcEntry, disposition: u32): u32 {
   const type = ie_type(entry.ie_bits);
@@ -66,7 +77,10 @@ export function ipc_right_copyin_check(entry: IpcEntry, disposition: u32): u32 {
   else if (disposition == MACH_MSG_TYPE_MOVE_SEND) needed = MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_DEAD_NAME;
   else if (disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE) needed = MACH_PORT_TYPE_SEND_ONCE | MACH_PORT_TYPE_DEAD_NAME;
   else return KERN_INVALID_VALUE;
-  return type & needed ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+  if ((type & needed) == 0) return KERN_INVALID_RIGHT;
+  if (disposition != MACH_MSG_TYPE_MOVE_RECEIVE) return KERN_SUCCESS;
+  const port = port_at(entry.ie_object);
+  return port.io_bits & IO_IMMOVABLE || ip_special(port) ? KERN_INVALID_CAPABILITY : KERN_SUCCESS;
 }
 
 /**
@@ -101,9 +115,7 @@ export function ipc_right_copyin(space: IpcSpace, name: u32, entry: IpcEntry, di
     ipc_right_remove_receive(space, name, entry, port);
     port.io_receiver = 0;
     port.io_name = 0;
-    port.ip_mscount = 0;
-    port.imq_seqno = 0;
-    port.ip_context = 0;
+    ipc_port_forget_holder_locked(port);
   }
   journal_commit();
   ip_unlock(port);

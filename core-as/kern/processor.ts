@@ -10,7 +10,7 @@
 //   any but FREE -> GONE       its thread is proven gone
 //   FAULTED, DEAD, GONE -> RECOVERING -> USER, DEAD or FREE
 
-import { word_cas, word_load, word_store, word_wait } from "../sync/atomics";
+import { hint_load, hint_store, word_cas, word_load, word_store, word_wait } from "../sync/atomics";
 import { BATCH_WORDS, JOURNAL_MAX, LOCK_RANKS } from "./param";
 import { now, processor } from "./env";
 import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
@@ -85,7 +85,8 @@ export class Processor {
   p_died: u32;
   p_target_serial: u32;
   p_caller_serial: u32;
-  _pad9: u32;
+  /** The special reply port of its thread, or 0. Read by others without a lock. */
+  p_special: u32;
   _pad10: u32;
   _pad11: u32;
   _pad12: u32;
@@ -118,6 +119,20 @@ export function my_pid(): u32 {
 
 export function processor_at(pid: u32): Processor {
   return changetype<Processor>(PROCESSORS + pid * PROCESSOR_SIZE);
+}
+
+function p_special_at(pid: u32): usize {
+  return PROCESSORS + pid * PROCESSOR_SIZE + offsetof<Processor>("p_special");
+}
+
+/** Whether the port is the special reply port of the processor's thread. Conditions: the port says that it was. */
+export function processor_special(pid: u32, port: usize): bool {
+  return hint_load(p_special_at(pid)) == port;
+}
+
+/** Gives the thread another special reply port, or (0) none. Conditions: the processor's own, or it is being buried. */
+export function processor_special_set(pid: u32, port: u32): void {
+  hint_store(p_special_at(pid), port);
 }
 
 export function p_state_at(pid: u32): usize {

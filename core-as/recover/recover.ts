@@ -44,6 +44,7 @@ import {
   processor,
   processor_at,
   processor_can_wait,
+  processor_special_set,
 } from "../kern/processor";
 import { LOCK_NAP_NS, PROCESSOR_MAX, SLAB_FRAMES } from "../kern/param";
 import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
@@ -181,6 +182,7 @@ function processor_bury(pid: u32, gone: bool): void {
     if (processor_can_wait()) word_wait(p_state_at(pid), word_load(p_state_at(pid)), LOCK_NAP_NS);
   }
   processor_settle(pid, gone);
+  processor_special_set(pid, 0);
   settle_tasks(pid);
   inherit_claims(pid);
   if (!gone) {
@@ -357,6 +359,7 @@ function settle_tasks(pid: u32): void {
  * them. Conditions: in a trap, nothing locked.
  */
 export function processor_leave(): void {
+  processor_special_set(my_pid(), 0);
   settle_waiters(my_pid(), false);
   rouse_sets();
   settle_tasks(my_pid());

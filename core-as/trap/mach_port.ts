@@ -12,6 +12,7 @@ import {
 } from "../abi/kern_return";
 import {
   MACH_PORT_DEAD,
+  MACH_PORT_QLIMIT_BASIC,
   MACH_PORT_RIGHT_DEAD_NAME,
   MACH_PORT_RIGHT_LABELH,
   MACH_PORT_RIGHT_NUMBER,
@@ -24,9 +25,11 @@ import {
   MACH_PORT_TYPE_PORT_SET,
   MACH_PORT_TYPE_RECEIVE,
   MACH_PORT_TYPE_SEND,
+  MACH_PORT_TYPE_SEND_RECEIVE,
   MACH_PORT_VALID,
 } from "../abi/port";
 import { ie_type, ie_urefs } from "../ipc/ipc_entry";
+import { ipc_hash_insert, ipc_hash_reserve } from "../ipc/ipc_hash";
 import { io_place } from "../ipc/ipc_object";
 import { ipc_port_adopt, ipc_port_alloc } from "../ipc/ipc_port";
 import { ipc_pset_alloc } from "../ipc/ipc_pset";
@@ -60,20 +63,30 @@ export function mach_port_allocate_name(handle: u32, target: u32, right: u32, na
 
 /** Allocates a right of the kind, under `name` or (0) one of the kernel's choice. Conditions: space locked. Commits. */
 export function allocate(space: IpcSpace, right: u32, name: u32): u32 {
-  if (right == MACH_PORT_RIGHT_RECEIVE) return allocate_port(space, name);
+  if (right == MACH_PORT_RIGHT_RECEIVE) return allocate_port(space, name, 0, MACH_PORT_QLIMIT_BASIC, 0, 0);
   if (right == MACH_PORT_RIGHT_PORT_SET) return allocate_set(space, name);
   if (right != MACH_PORT_RIGHT_DEAD_NAME) return KERN_INVALID_VALUE;
   return place(space, name, MACH_PORT_TYPE_DEAD_NAME, 1, 0);
 }
 
-function allocate_port(space: IpcSpace, name: u32): u32 {
+/**
+ * Allocates a receive right, and a send right if `sends` is 1. The other arguments are those of ipc_port_alloc.
+ *
+ * Conditions: space locked, nothing in the journal. Commits. Returns: as mach_port_allocate; nothing is left of a refused one.
+ */
+export function allocate_port(space: IpcSpace, name: u32, bits: u32, qlimit: u32, context: u32, sends: u32): u32 {
   const quota = task_tail(space).t_quota_ports;
   if (quota != 0 && space.is_ports >= quota) return KERN_RESOURCE_SHORTAGE;
-  const port = ipc_port_alloc();
+  const port = ipc_port_alloc(bits, qlimit, context, sends);
   if (!port) return KERN_RESOURCE_SHORTAGE;
+  if (sends != 0 && !ipc_hash_reserve(space)) {
+    zone_free(ZONE_PORT, changetype<usize>(port));
+    return KERN_RESOURCE_SHORTAGE;
+  }
   ipc_port_adopt(port);
   space.is_ports = space.is_ports + 1;
-  const kr = place(space, name, MACH_PORT_TYPE_RECEIVE, 0, <u32>changetype<usize>(port));
+  const type = sends != 0 ? MACH_PORT_TYPE_SEND_RECEIVE : MACH_PORT_TYPE_RECEIVE;
+  const kr = place(space, name, type, sends, <u32>changetype<usize>(port));
   if (kr != KERN_SUCCESS) zone_free(ZONE_PORT, changetype<usize>(port));
   return kr;
 }
@@ -103,6 +116,7 @@ function place(space: IpcSpace, wanted: u32, type: u32, urefs: u32, object: u32)
     return kr;
   }
   if (object != 0) io_place(object, changetype<usize>(space), name);
+  if (type & MACH_PORT_TYPE_SEND) ipc_hash_insert(space, name, object);
   journal_commit();
   out_set(0, name);
   return KERN_SUCCESS;

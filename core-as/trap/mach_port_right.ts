@@ -54,7 +54,7 @@ import {
   RQ_DEATH,
   RQ_POSSIBLE,
 } from "../ipc/ipc_notify";
-import { ip_active, IP_DEAD, ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { ip_active, IP_DEAD, ip_lock, ip_special, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import { reap_push } from "../ipc/ipc_reap";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import {
@@ -113,10 +113,11 @@ function take_right(space: IpcSpace, name: u32, poly: u32, disposition: u32, own
   if (!MACH_PORT_VALID(poly)) return MACH_PORT_VALID(name) ? KERN_INVALID_CAPABILITY : KERN_INVALID_VALUE;
   const entry = ipc_right_lookup(space, poly);
   if (!entry) return KERN_INVALID_NAME;
-  if (ipc_right_copyin_check(entry, disposition) != KERN_SUCCESS) {
+  const check = ipc_right_copyin_check(entry, disposition);
+  if (check != KERN_SUCCESS) {
     const dead = ie_type(entry.ie_bits) == MACH_PORT_TYPE_DEAD_NAME;
     const made = own && name == poly && disposition == MACH_MSG_TYPE_MAKE_SEND;
-    return dead && made ? KERN_INVALID_CAPABILITY : KERN_INVALID_RIGHT;
+    return dead && made ? KERN_INVALID_CAPABILITY : check;
   }
   const kmsg = carrier_alloc(type);
   if (!kmsg) return KERN_RESOURCE_SHORTAGE;
@@ -133,7 +134,7 @@ function take_right(space: IpcSpace, name: u32, poly: u32, disposition: u32, own
  * A69: takes a right out of the target's space as if the target had sent it to the caller.
  *
  * Returns: out 0 the caller's name for it; codes of space_enter; KERN_INVALID_VALUE, not a disposition; KERN_INVALID_NAME;
- *          KERN_INVALID_RIGHT; KERN_RESOURCE_SHORTAGE.
+ *          KERN_INVALID_RIGHT; KERN_INVALID_CAPABILITY, an immovable receive right; KERN_RESOURCE_SHORTAGE.
  */
 export function mach_port_extract_right(handle: u32, target: u32, name: u32, disposition: u32): u32 {
   const kr = space_enter(handle, target);
@@ -230,7 +231,9 @@ function request_check(space: IpcSpace, name: u32, id: u32, sync: u32, notify: u
   if (!MACH_PORT_VALID(name)) return KERN_INVALID_RIGHT;
   const entry = ipc_right_lookup(space, name);
   if (!entry) return KERN_INVALID_NAME;
-  return ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+  if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) == 0) return KERN_INVALID_RIGHT;
+  const stays = id == MACH_NOTIFY_PORT_DESTROYED && ip_special(port_at(entry.ie_object)); // A210
+  return stays ? KERN_INVALID_RIGHT : KERN_SUCCESS;
 }
 
 function request_check_notify(space: IpcSpace, notify: u32, disposition: u32): u32 {

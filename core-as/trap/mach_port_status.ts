@@ -18,6 +18,8 @@ import {
   MACH_PORT_DEAD,
   MACH_PORT_DNREQUESTS_SIZE,
   MACH_PORT_DNREQUESTS_SIZE_COUNT,
+  MACH_PORT_GUARD_INFO,
+  MACH_PORT_GUARD_INFO_COUNT,
   MACH_PORT_LIMITS_INFO,
   MACH_PORT_LIMITS_INFO_COUNT,
   MACH_PORT_NULL,
@@ -35,7 +37,8 @@ import { entry_at, ie_gen, ie_type } from "../ipc/ipc_entry";
 import { IKM_NUMBERED, ipc_kmsg_alloc, IpcKmsg, kmsg_at } from "../ipc/ipc_kmsg";
 import { imq_msgcount, imq_qlimit, imq_sends } from "../ipc/ipc_inbox";
 import { imq_kick_locked, imq_set_qlimit } from "../ipc/ipc_mqueue";
-import { ip_lock, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
+import { IO_STRICT } from "../ipc/ipc_object";
+import { ip_guard_shown, ip_lock, ip_status_flags, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
 import {
   ipc_pset_add,
   ipc_pset_link,
@@ -88,10 +91,11 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   if (flavor == MACH_PORT_LIMITS_INFO) words = MACH_PORT_LIMITS_INFO_COUNT;
   else if (flavor == MACH_PORT_RECEIVE_STATUS) words = MACH_PORT_RECEIVE_STATUS_COUNT;
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) words = MACH_PORT_DNREQUESTS_SIZE_COUNT;
+  else if (flavor == MACH_PORT_GUARD_INFO) words = MACH_PORT_GUARD_INFO_COUNT;
   else return KERN_INVALID_ARGUMENT;
   if (count < words) return KERN_FAILURE;
   if (!MACH_PORT_VALID(name)) {
-    if (flavor == MACH_PORT_RECEIVE_STATUS) return KERN_INVALID_RIGHT;
+    if (flavor == MACH_PORT_RECEIVE_STATUS || flavor == MACH_PORT_GUARD_INFO) return KERN_INVALID_RIGHT;
     out_set(0, 0);
     out_set(OUT_COUNT, flavor == MACH_PORT_LIMITS_INFO ? 0 : words);
     return KERN_SUCCESS;
@@ -101,8 +105,10 @@ function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u3
   if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_RECEIVE) == 0) return KERN_INVALID_RIGHT;
   const port = port_at(entry.ie_object);
   ip_lock(port);
+  out_set(1, 0); // the upper half of a guard
   if (flavor == MACH_PORT_LIMITS_INFO) out_set(0, imq_qlimit(port));
   else if (flavor == MACH_PORT_DNREQUESTS_SIZE) out_set(0, port.ip_request_count);
+  else if (flavor == MACH_PORT_GUARD_INFO) out_set(0, ip_guard_shown(port));
   else out_status(port, count > words ? 0xffffffff : 1);
   ip_unlock(port);
   out_set(OUT_COUNT, words);
@@ -121,7 +127,7 @@ function out_status(port: IpcPort, most: u32): void {
   out_set(6, sends != 0 ? 1 : 0);
   out_set(7, port.ip_pdrequest != 0 ? 1 : 0);
   out_set(8, port.ip_nsrequest != 0 ? 1 : 0);
-  out_set(9, 0);
+  out_set(9, ip_status_flags(port));
   out_set(10, sends);
 }
 
@@ -169,23 +175,26 @@ export function mach_port_set_mscount(handle: u32, target: u32, name: u32, mscou
   return port_leave(handle, found);
 }
 
-/** Returns: out 0 the context word. */
+/** Returns: out 0 the context word; 0 of a strictly guarded port (A191). */
 export function mach_port_get_context(handle: u32, target: u32, name: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  out_set(0, port_at(found).ip_context);
+  out_set(0, port_at(found).io_bits & IO_STRICT ? 0 : port_at(found).ip_context);
   return port_leave(handle, found);
 }
 
+/** Returns: also KERN_INVALID_ARGUMENT, strictly guarded (A191). */
 export function mach_port_set_context(handle: u32, target: u32, name: u32, context: u32): u32 {
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
-  port_at(found)._ip_context = context; // as above
-  return port_leave(handle, found);
+  const strict = (port_at(found).io_bits & IO_STRICT) != 0;
+  if (!strict) port_at(found)._ip_context = context; // as above
+  port_leave(handle, found);
+  return strict ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
 /** Enters, locks space and the port of a receive right. Returns: the port, or 0: the kernel was left, out 14 has the code. */
-function port_enter(handle: u32, target: u32, name: u32): u32 {
+export function port_enter(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) {
     out_set(14, kr);
@@ -231,7 +240,8 @@ export function mach_port_peek(handle: u32, target: u32, name: u32, wanted: u32)
   return at != 0 ? code : KERN_FAILURE;
 }
 
-function port_leave(handle: u32, port: u32): u32 {
+/** Ends what port_enter began. Conditions: committed. */
+export function port_leave(handle: u32, port: u32): u32 {
   ip_unlock(port_at(port));
   return space_leave(handle, KERN_SUCCESS);
 }

@@ -159,7 +159,7 @@ function end(task: IpcSpace, serial: u32): u32 {
  * Gives a right of the caller's to another task, as if by a message.
  *
  * Consumes: as the disposition says. Returns: out 0 the name there; KERN_INVALID_TASK; KERN_INVALID_VALUE, not a disposition;
- *           KERN_INVALID_NAME; KERN_INVALID_RIGHT; KERN_RESOURCE_SHORTAGE.
+ *           KERN_INVALID_NAME; KERN_INVALID_RIGHT; KERN_INVALID_CAPABILITY, an immovable receive right; KERN_RESOURCE_SHORTAGE.
  */
 export function task_insert_right(handle: u32, name: u32, disposition: u32, child: u32): u32 {
   const kr = trap_enter();

@@ -4,6 +4,7 @@ export const ZONE_PORT_BYTES = 128;
 export const ZONE_PSET_BYTES = 64;
 export const ZONE_TASK_BYTES = 256;
 export const ZONE_WAITER_BYTES = 64;
+export const KMSG_SMALL_BYTES = 96;
 export const Header_h_magic = 0;
 export const Header_h_layout = 4;
 export const Header_h_hash = 8;

@@ -2,6 +2,8 @@
 
 import {
   KERN_SUCCESS,
+  MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
+  MACH_MSG_GUARDED_PORT_DESCRIPTOR,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
   MACH_MSG_PORT_DESCRIPTOR,
   MACH_MSG_TYPE_MAKE_SEND,
@@ -51,6 +53,12 @@ export function destroyMessage(task: Task, count: number, word: (offset: number)
     const shape = word(at + 8);
     const disposition = (shape >>> DISPOSITION_SHIFT) & 0xff;
     if (shape >>> TYPE_SHIFT === MACH_MSG_PORT_DESCRIPTOR) release(task, word(at), disposition);
+    if (shape >>> TYPE_SHIFT === MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
+      const { handle, self, processor } = task;
+      const guarded = (shape & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND) === 0;
+      if (guarded) processor.core.mach_port_unguard(handle, self, word(at + 4), word(at));
+      release(task, word(at + 4), disposition);
+    }
     if (shape >>> TYPE_SHIFT !== MACH_MSG_OOL_PORTS_DESCRIPTOR) continue;
     const array = word(at);
     for (const name of namesIn(task, array, word(at + 4))) release(task, name, disposition);

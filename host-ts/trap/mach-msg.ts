@@ -30,8 +30,11 @@ import { type MachMsgBatchTraps, machMsgBatchTraps, slotsIn } from "./mach-msg-b
  *
  * @param msg the buffer, from its first byte: a header of 24 bytes, then what `descriptor_count` says, then data
  * @param option bits: `MACH_SEND_MSG`, `MACH_RCV_MSG`: which halves; `MACH_SEND_TIMEOUT`, `MACH_RCV_TIMEOUT`: `timeout` counts;
- *   `MACH_RCV_LARGE`: a message that is too large stays queued; `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which
- *   port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer. Others have no effect
+ *   `MACH_RCV_GUARDED_DESC`: guarded port descriptors are understood; `MACH_RCV_LARGE`: a message that is too large stays queued;
+ *   `MACH_RCV_LARGE_IDENTITY`: and `msgh_local_port` says of which port; bits 24 to 27, `MACH_RCV_TRAILER_*`: how long a trailer;
+ *   `MACH_SEND_NOTIFY`: where there is no room, the send-possible request of the destination's name is armed
+ *   (`mach_port_request_notification`). Others have no effect: so `MACH_SEND_OVERRIDE`, `MACH_SEND_ALWAYS`, `MACH_SEND_TRAILER`,
+ *   `MACH_MSG_STRICT_REPLY`, `MACH_RCV_VOUCHER`, `MACH_RCV_SYNC_WAIT`
  * @param send_size bytes to send, a multiple of 4; the header's own `msgh_size` does not count
  * @param rcv_size bytes that may be received, the trailer (8 at least) included
  * @param rcv_name the receive right or port set to receive from
@@ -49,6 +52,10 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * the header and of the body up to the bad one are used up. When there is no room in time the message is written back to `msg`, its rights with the dispositions
    * with which to send it again.
    *
+   * A guarded port descriptor brings a receive right that is guarded by the address of the message, which its context tells, and
+   * cannot be moved, if its sender asked for that by `MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE`; else one that is not guarded, and
+   * `MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND` says so. Without `MACH_RCV_GUARDED_DESC` the right is destroyed, and the name is 0.
+   *
    * @kr MACH_MSG_SUCCESS done; of a send also when the port died meanwhile: the message was destroyed with it
    * @kr MACH_SEND_MSG_TOO_SMALL `send_size` is below 24 or not a multiple of 4, or the descriptors do not fit in it
    * @kr MACH_SEND_TOO_LARGE `send_size` is above 50331584; more than 16383 ports in one message
@@ -58,7 +65,9 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_SEND_INVALID_VOUCHER a voucher disposition other than 0, 17 and 19, or a voucher: there are none
    * @kr MACH_SEND_INVALID_DEST the destination is 0, dead, unknown, or lacks the right that its disposition needs
    * @kr MACH_SEND_INVALID_REPLY the reply name is unknown, or lacks the right that its disposition needs
-   * @kr MACH_SEND_INVALID_RIGHT a name in the body is unknown or lacks the right, or its disposition is none
+   * @kr MACH_SEND_INVALID_RIGHT a name in the body is unknown or lacks the right, or its disposition is none; a receive right that
+   *   cannot be moved; the context of a guarded port descriptor is not the guard, or the port is not guarded and the descriptor's
+   *   flags or context say otherwise
    * @kr MACH_SEND_INVALID_MEMORY the address of an array of ports is none that this thread holds, or has fewer names
    * @kr MACH_SEND_TIMED_OUT no room in the queue in time; the message was written back
    * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued
@@ -74,7 +83,7 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr KERN_RESOURCE_SHORTAGE no memory to wait with
    * @kr MACH_IPC_WOULD_BLOCK this thread may not block; with timeout 0 it may ask
    * @source XNU osfmk/ipc/mach_msg.c mach_msg_overwrite_trap, ipc_kmsg.c, ipc_mqueue.c; A48 to A133
-   * @differs There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. Arrays of ports are made by
+   * @differs A buffer has no address here: that of a guarded port is the kernel's own for the message. There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. Arrays of ports are made by
    *   `mach_port_array_allocate` and belong to a thread. MACH_IPC_WOULD_BLOCK is not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
    */
   mach_msg(

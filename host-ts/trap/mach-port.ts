@@ -2,6 +2,7 @@
 // trap, store the out words on success.
 
 import {
+  KERN_INVALID_CAPABILITY,
   KERN_INVALID_NAME,
   KERN_INVALID_RIGHT,
   KERN_SUCCESS,
@@ -12,10 +13,19 @@ import {
   MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
   MACH_PORT_DEAD,
+  MACH_PORT_DENAP_RECEIVER,
+  MACH_PORT_DNREQUESTS_SIZE,
+  MACH_PORT_DNREQUESTS_SIZE_COUNT,
+  MACH_PORT_IMPORTANCE_RECEIVER,
+  MACH_PORT_INFO_EXT,
+  MACH_PORT_INFO_EXT_COUNT,
   MACH_PORT_LIMITS_INFO,
   MACH_PORT_NULL,
   MACH_PORT_RECEIVE_STATUS,
   MACH_PORT_RECEIVE_STATUS_COUNT,
+  MACH_PORT_SERVICE_THROTTLED,
+  MACH_PORT_SERVICE_THROTTLED_COUNT,
+  MACH_PORT_TEMPOWNER,
 } from "../abi/codes.gen.js";
 import type { Task } from "../task.js";
 import { i32, out, u32, word } from "./arguments.js";
@@ -40,6 +50,20 @@ const SRIGHTS_OUT = MACH_PORT_RECEIVE_STATUS_COUNT;
 /** The last word of the results holds how many words an attribute has. */
 const COUNT_OUT = 15;
 
+/** Flavours that are told by the receive status, with the words that they take. */
+const BEYOND_STATUS: ReadonlyMap<number, number> = new Map([
+  [MACH_PORT_INFO_EXT, MACH_PORT_INFO_EXT_COUNT],
+  [MACH_PORT_SERVICE_THROTTLED, MACH_PORT_SERVICE_THROTTLED_COUNT],
+]);
+/** Flavours that nothing is set by, with the words that they want. */
+const IGNORED: ReadonlyMap<number, number> = new Map([
+  [MACH_PORT_DNREQUESTS_SIZE, MACH_PORT_DNREQUESTS_SIZE_COUNT],
+  [MACH_PORT_TEMPOWNER, 0],
+  [MACH_PORT_IMPORTANCE_RECEIVER, 0],
+  [MACH_PORT_DENAP_RECEIVER, 0],
+  [MACH_PORT_SERVICE_THROTTLED, 0],
+]);
+
 /** The type in which a right that is sent with `disposition` is received. */
 function received(disposition: number): number {
   if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_MSG_TYPE_PORT_RECEIVE;
@@ -60,6 +84,13 @@ export function machPortTraps(self: Task): MachPortTraps {
   function result(kr: number, into: Uint32Array): number {
     if (kr === KERN_SUCCESS) into[0] = processor.out(0);
     return kr;
+  }
+
+  /** Stores the first `words` results in `info`. */
+  function store(info: Uint32Array, count: Uint32Array, words: number): number {
+    for (let i = 0; i < words; i++) info[i] = processor.out(i);
+    count[0] = words;
+    return KERN_SUCCESS;
   }
 
   /** Takes an array out of the message that the kernel put it in. */
@@ -167,11 +198,18 @@ export function machPortTraps(self: Task): MachPortTraps {
       if (!(info instanceof Uint32Array)) word("info", info);
       word("count", count);
       const room = Math.min(count[0] as number, info.length);
-      const kr = core.mach_port_get_attributes(handle, task, name, flavor, room);
+      const needed = BEYOND_STATUS.get(flavor);
+      if (needed === undefined) {
+        const kr = core.mach_port_get_attributes(handle, task, name, flavor, room);
+        return kr === KERN_SUCCESS ? store(info, count, Math.min(processor.out(COUNT_OUT), room)) : kr;
+      }
+      const status = room < needed ? 0 : MACH_PORT_RECEIVE_STATUS_COUNT;
+      const kr = core.mach_port_get_attributes(handle, task, name, MACH_PORT_RECEIVE_STATUS, status);
       if (kr !== KERN_SUCCESS) return kr;
-      const words = Math.min(processor.out(COUNT_OUT), room);
-      for (let i = 0; i < words; i++) info[i] = processor.out(i);
-      count[0] = words;
+      if (flavor === MACH_PORT_SERVICE_THROTTLED) return KERN_INVALID_CAPABILITY;
+      info.fill(0, status, needed); // nobody's importance is raised
+      store(info, count, status);
+      count[0] = needed;
       return kr;
     },
     mach_port_get_srights(task, name, srights) {
@@ -189,8 +227,15 @@ export function machPortTraps(self: Task): MachPortTraps {
       if (!(info instanceof Uint32Array)) word("info", info);
       u32("count", count);
       const words = Math.min(count, info.length);
+      const ignored = IGNORED.get(flavor);
+      if (ignored !== undefined && words >= ignored) {
+        // A call that only looks whether the name is a receive right.
+        const kr = core.mach_port_get_context(handle, task, name);
+        return kr === KERN_SUCCESS && flavor === MACH_PORT_SERVICE_THROTTLED ? KERN_INVALID_CAPABILITY : kr;
+      }
       const value = flavor === MACH_PORT_LIMITS_INFO && words > 0 ? (info[0] as number) : 0;
-      return core.mach_port_set_attributes(handle, task, name, flavor, value, words);
+      const which = ignored === undefined ? flavor : MACH_PORT_LIMITS_INFO; // with no word: there is a word too few
+      return core.mach_port_set_attributes(handle, task, name, which, value, words);
     },
     mach_port_set_seqno(task, name, seqno) {
       u32("task", task);

@@ -60,6 +60,16 @@ export interface MachTaskTraps {
    */
   mach_reply_port(): number;
   /**
+   * Makes this thread's special reply port: one that cannot be moved away, for a client that makes one call after the other. The one
+   * that the thread had before stays as an ordinary port.
+   *
+   * @returns the name of a new receive right, with one send right; 0 (`MACH_PORT_NULL`) where there is no room for one, the task was
+   *   terminated, or the kernel was closed
+   * @source XNU osfmk/kern/ipc_tt.c thread_get_special_reply_port; A210
+   * @differs A thread that runs several tasks has one, in the task that asked last. There are no priorities to hand on along it.
+   */
+  thread_get_special_reply_port(): number;
+  /**
    * Gives a send right to one of the task's special ports.
    *
    * @param which `TASK_BOOTSTRAP_PORT` (the naming service), `TASK_KERNEL_PORT` (the task itself) or `TASK_HOST_PORT` (the host)
@@ -182,6 +192,9 @@ export function machTaskTraps(self: Task): MachTaskTraps {
     },
     mach_reply_port() {
       return core.mach_reply_port(handle) >>> 0;
+    },
+    thread_get_special_reply_port() {
+      return core.thread_get_special_reply_port(handle) >>> 0;
     },
     task_get_special_port: getSpecialPort,
     task_set_special_port: setSpecialPort,

@@ -53,6 +53,7 @@ export interface PortNameTraps {
    * @kr KERN_SUCCESS the name denotes nothing any more; also for the names 0 and 0xffffffff
    * @kr KERN_INVALID_NAME the name denotes nothing
    * @kr KERN_RESOURCE_SHORTAGE no memory for the notification that an unused send-once right sends; nothing changed
+   * @kr KERN_INVALID_RIGHT the port is guarded; nothing changed
    * @source XNU osfmk/ipc/ipc_right.c ipc_right_destroy; A35, A36
    * @differs GNU Mach refuses the names 0 and 0xffffffff; XNU and this kernel do not.
    */
@@ -66,10 +67,10 @@ export interface PortNameTraps {
    * @param delta references to add, negative to give up: -65535 to 65535 for send rights and dead names, 0 or -1 for others
    * @kr KERN_SUCCESS changed; also for the names 0 and 0xffffffff as send or send-once right
    * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff with another right
-   * @kr KERN_INVALID_RIGHT the name denotes something, but not this right
+   * @kr KERN_INVALID_RIGHT the name denotes something, but not this right; the port is guarded, and its receive right would go
    * @kr KERN_INVALID_VALUE no such kind of right; more taken than there are; a delta out of range
    * @kr KERN_RESOURCE_SHORTAGE no memory for the notification that an unused send-once right sends; nothing changed
-   * @source XNU osfmk/ipc/ipc_right.c ipc_right_delta; A19 to A30, A37, A38
+   * @source XNU osfmk/ipc/ipc_right.c ipc_right_delta; A19 to A30, A37, A38, A191
    * @differs As in XNU a count that is full stays full; GNU Mach answers KERN_UREFS_OVERFLOW, which is never returned here.
    */
   mach_port_mod_refs(task: number, name: number, right: number, delta: number): number;

@@ -15,13 +15,13 @@ export interface PortRightTraps {
    * @kr KERN_INVALID_VALUE no such disposition; `name` cannot be a name. What came with a good disposition is destroyed
    * @kr KERN_INVALID_NAME `poly` denotes nothing
    * @kr KERN_INVALID_RIGHT `poly` lacks the right that the disposition needs
-   * @kr KERN_INVALID_CAPABILITY `poly` is 0, 0xffffffff or dead
+   * @kr KERN_INVALID_CAPABILITY `poly` is 0, 0xffffffff or dead; a receive right that cannot be moved
    * @kr KERN_RIGHT_EXISTS the task has rights of that port under another name, where they stay; the right that came is destroyed
    * @kr KERN_NAME_EXISTS `name` denotes something else; the right that came is destroyed
    * @kr KERN_FAILURE `name` is in slot 0, or in a slot in use under another generation; the right that came is destroyed
    * @kr KERN_NO_SPACE `name` is past the end of the largest table; the right that came is destroyed
    * @kr KERN_RESOURCE_SHORTAGE no memory; nothing moved, but what had come for another task is destroyed
-   * @source XNU osfmk/ipc/mach_port.c mach_port_insert_right, ipc_object.c ipc_object_copyout_name; A66 to A68
+   * @source XNU osfmk/ipc/mach_port.c mach_port_insert_right, ipc_object.c ipc_object_copyout_name; A66 to A68, A57
    * @differs Nothing.
    */
   mach_port_insert_right(task: number, name: number, poly: number, polyPoly: number): number;
@@ -37,8 +37,9 @@ export interface PortRightTraps {
    * @kr KERN_INVALID_VALUE no such disposition; looked at before the name
    * @kr KERN_INVALID_NAME the name denotes nothing; 0 or 0xffffffff
    * @kr KERN_INVALID_RIGHT the name lacks the right that the disposition needs
+   * @kr KERN_INVALID_CAPABILITY a receive right that cannot be moved
    * @kr KERN_RESOURCE_SHORTAGE no memory, or no room for a name; a right that was taken is destroyed
-   * @source XNU osfmk/ipc/mach_port.c mach_port_extract_right, ipc_object.c ipc_object_copyin; A69
+   * @source XNU osfmk/ipc/mach_port.c mach_port_extract_right, ipc_object.c ipc_object_copyin; A69, A57
    * @differs Nothing.
    */
   mach_port_extract_right(
@@ -65,7 +66,8 @@ export interface PortRightTraps {
    * @kr KERN_SUCCESS armed, told at once, or cancelled
    * @kr KERN_INVALID_VALUE no such notification; `sync` not 0 for port-destroyed; `notifyPoly` is neither of the two
    * @kr KERN_INVALID_NAME `name` or `notify` denotes nothing
-   * @kr KERN_INVALID_RIGHT `name` is not what the notification is about; `notify` lacks the right that `notifyPoly` needs
+   * @kr KERN_INVALID_RIGHT `name` is not what the notification is about; `notify` lacks the right that `notifyPoly` needs;
+   *   port-destroyed of a special reply port
    * @kr KERN_INVALID_CAPABILITY `notify` is dead
    * @kr KERN_INVALID_ARGUMENT dead-name or send-possible of 0 or 0xffffffff; dead-name with `sync` 0 of a name that is dead;
    *   either of a name that is dead, with `notify` 0

@@ -1,7 +1,8 @@
 // Goal: a receiver waits as long as it wants, loses nothing when it gives up, and knows its port. Method: one thread.
 
 import { expect, test } from "vitest";
-import { Kernel, MachMsgError } from "mach-ipc";
+import { Kernel, MachMsgError, move, type ReceiveRight } from "mach-ipc";
+import { KERN_INVALID_RIGHT, traps } from "mach-ipc/traps";
 import { inside, live, rejected, thrown } from "./lib.js";
 
 test("receive polls, waits for a time, or for ever", async () => {
@@ -150,5 +151,41 @@ test("qlimit above the most and a wrong type are refused", async () => {
   const before = live(kernel);
   expect(thrown(() => kernel.task.allocatePort({ qlimit: 1025 })).code).toBe("KERN_INVALID_VALUE");
   expect(thrown(() => kernel.task.allocatePort({ qlimit: 1.5 }))).toBeInstanceOf(TypeError);
+  expect(live(kernel)).toEqual(before);
+});
+
+test("a guarded port ends by its object or by its guard, not by its name", async () => {
+  await using kernel = await Kernel.boot();
+  const before = live(kernel);
+  const mach = traps(kernel.task);
+  const self = mach.mach_task_self();
+  const port = kernel.task.allocatePort({ guard: 7, qlimit: 3 });
+  expect(port.status()).toMatchObject({ guarded: true, qlimit: 3 });
+  expect(mach.mach_port_destroy(self, port.name)).toBe(KERN_INVALID_RIGHT);
+  expect(thrown(() => port.guard(8)).code).toBe("KERN_INVALID_ARGUMENT");
+  expect(thrown(() => port.unguard(8)).code).toBe("KERN_INVALID_ARGUMENT");
+  port.unguard(7);
+  expect(port.status().guarded).toBe(false);
+  port.guard(0xffffffff, { strict: true, immovable: true });
+  const { name } = port;
+  port[Symbol.dispose]();
+  expect(mach.mach_port_type(self, name, new Uint32Array(1))).not.toBe(0);
+  expect(thrown(() => kernel.task.allocatePort({ guard: -1 }))).toBeInstanceOf(TypeError);
+  expect(live(kernel)).toEqual(before);
+});
+
+test("a receive right that is immovable cannot be sent; one that is guarded loses its guard", async () => {
+  await using kernel = await Kernel.boot();
+  const before = live(kernel);
+  const inbox = kernel.task.allocatePort();
+  const right = inbox.makeSend();
+  const port = kernel.task.allocatePort({ guard: 7 });
+  right.sendSync({ id: 1, rights: [move(port)] });
+  const message = inbox.receiveSync();
+  const arrived = message.rights[0] as ReceiveRight;
+  expect(arrived.status().guarded).toBe(false);
+  arrived.guard(5, { immovable: true });
+  expect(thrown(() => right.sendSync({ id: 2, rights: [move(arrived)] })).code).toBe("MACH_SEND_INVALID_RIGHT");
+  for (const each of [message, arrived, right, inbox]) each[Symbol.dispose]();
   expect(live(kernel)).toEqual(before);
 });

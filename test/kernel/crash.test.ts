@@ -54,6 +54,12 @@ class World {
     for (let id = 0; id < count; id++) this.a.send(this.draft(id));
   }
 
+  /** The queue of `inbox` is full, and `a` is to be told of room: once it was refused, or (sync) at once. */
+  waitsForRoom(sync: number): void {
+    for (let id = 0; id < 5; id++) this.a.send({ remote: this.out, remoteDisposition: COPY, id });
+    this.a.request(this.out, codes.MACH_NOTIFY_SEND_POSSIBLE, this.a.allocate(), sync);
+  }
+
   set(): number {
     const set = this.b.allocate(SET);
     this.b.insertMember(this.inbox, set);
@@ -245,6 +251,32 @@ const CASES: readonly Case[] = [
     make(world) {
       const [set, notify] = [world.set(), world.b.allocate()];
       return { victim: world.two, act: () => world.b.request(set, codes.MACH_NOTIFY_NO_SENDERS, notify) };
+    },
+  },
+  {
+    name: "a send that is refused and asks for room",
+    stride: 7,
+    make(world) {
+      world.waitsForRoom(0);
+      const { a, out } = world;
+      return { victim: world.one, act: () => a.send({ remote: out, remoteDisposition: COPY }, codes.MACH_SEND_NOTIFY) };
+    },
+  },
+  {
+    name: "a receive that makes room for who waits for it",
+    stride: 7,
+    make(world) {
+      world.waitsForRoom(1);
+      return { victim: world.two, act: () => world.b.receive(world.inbox) };
+    },
+  },
+  {
+    name: "a special reply port",
+    stride: 7,
+    make(world) {
+      const get = () => world.two.core.thread_get_special_reply_port(world.b.handle);
+      get();
+      return { victim: world.two, act: get };
     },
   },
   {

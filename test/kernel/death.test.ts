@@ -245,6 +245,83 @@ describe("when memory is exhausted", () => {
   });
 });
 
+/** Room was made for `a`, but there was no memory to say so: `tell` gives some to who made it. */
+function untold() {
+  const { machine, one, two, a, b } = pair();
+  const inbox = b.allocate();
+  const out = b.give(inbox, MAKE, a);
+  const [note, later] = [a.allocate(), a.allocate()];
+  while (a.send({ remote: out, remoteDisposition: COPY }) === 0);
+  expectKr(a.deallocate(out), codes.KERN_SUCCESS); // what came back of the one that was refused
+  expectKr(a.request(out, codes.MACH_NOTIFY_SEND_POSSIBLE, note, 1), codes.KERN_SUCCESS);
+  const [tell, free] = [exhaust(b), exhaust(a)];
+  const option = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
+  expectKr(two.core.mach_msg_trap(b.handle, 0, option, 0, 4096, inbox, 0, 0), 0); // and it holds the message
+  free();
+  expect(a.ids(note)).toEqual([]);
+  return { machine, one, two, a, b, inbox, out, note, later, tell };
+}
+
+describe("room that could not be told of for want of memory", () => {
+  test("is told once there is memory", () => {
+    const { a, out, note, tell } = untold();
+    tell();
+    const { id, data } = a.take(note);
+    expect([id, word(data, 8)]).toEqual([codes.MACH_NOTIFY_SEND_POSSIBLE, out]);
+    expect(a.type(out) & codes.MACH_PORT_TYPE_DNREQUEST).toBe(0);
+    expect(a.agent.core.kernel_check()).toBe(0);
+  });
+
+  test("is told though the name has another request by then, which stays", () => {
+    const { a, b, inbox, out, note, later, tell } = untold();
+    expectKr(a.request(out, codes.MACH_NOTIFY_DEAD_NAME, later), codes.KERN_SUCCESS);
+    expect(a.agent.out(0)).toBe(0);
+    tell();
+    expect(a.ids(note)).toEqual([codes.MACH_NOTIFY_SEND_POSSIBLE]);
+    expect(a.type(out) & codes.MACH_PORT_TYPE_DNREQUEST).not.toBe(0);
+    b.destroy(inbox);
+    expect(a.ids(later)).toEqual([codes.MACH_NOTIFY_DEAD_NAME]);
+    expect(a.agent.core.kernel_check()).toBe(0);
+  });
+
+  test("is told though the name has gone or is dead by then, and nothing else is", () => {
+    for (const dies of [false, true]) {
+      const { a, b, inbox, out, note, tell } = untold();
+      if (dies) b.destroy(inbox);
+      else expectKr(a.deallocate(out), codes.KERN_SUCCESS);
+      tell();
+      expect(a.ids(note)).toEqual([codes.MACH_NOTIFY_SEND_POSSIBLE]);
+      if (dies) expect(a.refs(out, codes.MACH_PORT_RIGHT_DEAD_NAME)).toBe(1);
+      expect(a.agent.core.kernel_check()).toBe(0);
+    }
+  });
+
+  test.each([false, true])("goes with its task, also when another task has its place: %s", (replaced) => {
+    const { machine, one, two, a, b, tell } = untold();
+    a.terminate();
+    const heir = replaced ? one.task() : undefined;
+    heir?.allocate();
+    tell();
+    heir?.terminate();
+    b.terminate();
+    nothingLeft(machine, one, two);
+  });
+});
+
+test.each(["dies", "leaves"] as const)("a thread that %s has no special reply port", (how) => {
+  const { one, two, b } = pair();
+  const shared = b.on(one);
+  const port = two.core.thread_get_special_reply_port(b.handle) >>> 0;
+  const move = () => one.core.task_insert_right(b.handle, port, codes.MACH_MSG_TYPE_MOVE_RECEIVE, b.handle);
+  expectKr(move(), codes.KERN_INVALID_CAPABILITY);
+  expect(one.core.thread_get_special_reply_port(b.handle)).not.toBe(0); // another's
+  expectKr(move(), codes.KERN_INVALID_CAPABILITY);
+  if (how === "dies") one.buries(two);
+  else expectKr(two.core.processor_detach(), codes.KERN_SUCCESS);
+  expectKr(move(), codes.KERN_SUCCESS);
+  expect(shared.agent.core.kernel_check()).toBe(0);
+});
+
 test("what a task's end causes comes name by name", () => {
   const { a, b } = pair();
   const note = a.allocate();

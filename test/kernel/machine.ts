@@ -292,9 +292,9 @@ export class Space {
   }
 
   /** Sends, polling. */
-  send(draft: Draft): number {
+  send(draft: Draft, bits = 0): number {
     const { kmsg, size } = this.prepare(draft);
-    const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
+    const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT | bits;
     const kr = this.agent.core.mach_msg_trap(this.handle, kmsg, option, size, 0, 0, 0, 0) >>> 0;
     if (kr !== 0) this.agent.core.mach_msg_release(kmsg);
     return kr;

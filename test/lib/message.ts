@@ -9,6 +9,9 @@ export interface PortDescriptor {
   count?: number;
   deallocate?: number;
   copy?: number;
+  /** Of a guarded port: its guard and its flags. */
+  context?: number;
+  flags?: number;
 }
 
 export interface Draft {
@@ -57,6 +60,7 @@ export interface Parsed {
 export const HEADER = 24;
 export const COMPLEX = 0x80000000;
 const OOL_PORTS = 2;
+const GUARDED_PORT = 4;
 
 function words(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -90,9 +94,10 @@ export function build(draft: Draft): Uint8Array {
   if (complex) setWord(bytes, 24, descriptors.length);
   for (const [index, descriptor] of descriptors.entries()) {
     const offset = 28 + 12 * index;
-    setWord(bytes, offset, descriptor.name);
-    setWord(bytes, offset + 4, descriptor.count ?? 0);
-    const flags = (descriptor.deallocate ?? 0) | ((descriptor.copy ?? 0) << 8);
+    const isGuarded = descriptor.type === GUARDED_PORT;
+    setWord(bytes, offset, isGuarded ? (descriptor.context ?? 0) : descriptor.name);
+    setWord(bytes, offset + 4, isGuarded ? descriptor.name : (descriptor.count ?? 0));
+    const flags = descriptor.flags ?? 0 | (descriptor.deallocate ?? 0) | ((descriptor.copy ?? 0) << 8);
     setWord(bytes, offset + 8, flags | (descriptor.disposition << 16) | ((descriptor.type ?? 0) << 24));
   }
   bytes.set(data, base);
@@ -109,6 +114,11 @@ export function parse(bytes: Uint8Array): Parsed {
     const shape = word(bytes, 28 + 12 * index + 8);
     const type = shape >>> 24;
     const array = { count: word(bytes, 28 + 12 * index + 4), deallocate: shape & 0xff, copy: (shape >>> 8) & 0xff };
+    if (type === GUARDED_PORT) {
+      const [context, name] = [word(bytes, 28 + 12 * index), word(bytes, 28 + 12 * index + 4)];
+      descriptors.push({ name, disposition: (shape >>> 16) & 0xff, type, context, flags: shape & 0xffff });
+      continue;
+    }
     descriptors.push({
       ...{ name: word(bytes, 28 + 12 * index), disposition: (shape >>> 16) & 0xff, type },
       ...(type === OOL_PORTS ? array : {}),

@@ -78,6 +78,20 @@ export function allocate(oracle: Oracle, space: Space, right: number, name: numb
   return ok;
 }
 
+/** A210: the thread that all of a simulation's tasks share has one such port; the one before is an ordinary port. */
+export function specialReplyPort(oracle: Oracle, space: Space, name: number): Codes {
+  const codes = allocate(oracle, space, R_RECEIVE, name);
+  const entry = space.entries.get(name);
+  if (!entry?.port) return codes;
+  entry.sends = 1;
+  entry.port.srights = 1;
+  entry.port.mscount = 1;
+  if (oracle.special !== null) oracle.special.isSpecial = false;
+  entry.port.isSpecial = true;
+  oracle.special = entry.port;
+  return codes;
+}
+
 /** Whether a caller may choose this name (A9, D12). */
 function chosenName(space: Space, name: number): Codes {
   if (isNull(name) || (name & 3) !== 3) return [INVALID_VALUE];
@@ -141,20 +155,22 @@ export function modRefs(oracle: Oracle, space: Space, name: number, right: numbe
   }
   if (delta !== 0 && delta !== -1) return [INVALID_VALUE];
   if (delta === 0) return ok;
-  if (right === R_RECEIVE && entry.port !== null) {
-    const { port } = entry;
-    entry.receive = false;
-    if (entry.sends > 0) {
-      entry.receive = false;
-    } else {
-      entry.port = null;
-      oracle.remove(space, entry);
-    }
-    oracle.destroyReceive(port);
-    return ok;
-  }
-  oracle.destroyEntry(space, entry);
+  if (right !== R_RECEIVE) oracle.destroyEntry(space, entry);
+  else if (entry.port?.guarded) return [INVALID_RIGHT];
+  else dropReceive(oracle, space, entry);
   return ok;
+}
+
+/** The receive right goes; send references stay (A37, A38). */
+export function dropReceive(oracle: Oracle, space: Space, entry: Entry): void {
+  const { port } = entry;
+  if (port === null) return;
+  entry.receive = false;
+  if (entry.sends === 0) {
+    entry.port = null;
+    oracle.remove(space, entry);
+  }
+  oracle.destroyReceive(port);
 }
 
 /** A33, A34. */
@@ -179,6 +195,7 @@ export function destroy(oracle: Oracle, space: Space, name: number): Codes {
   if (isNull(name)) return ok;
   const entry = space.entries.get(name);
   if (!entry) return [INVALID_NAME];
+  if (entry.receive && entry.port?.guarded) return [INVALID_RIGHT];
   oracle.destroyEntry(space, entry);
   return ok;
 }
@@ -203,11 +220,16 @@ export function insertRight(
     take(oracle, caller, source, disposition);
     return [isNull(name) ? INVALID_VALUE : INVALID_CAPABILITY];
   }
-  if (!fits(source, disposition)) return [INVALID_RIGHT];
+  if (!fits(source, disposition)) return [misfit(source, disposition)];
   const right = take(oracle, caller, source, disposition);
   const codes = place(oracle, space, right, name);
   if (codes[0] !== SUCCESS) oracle.release(right);
   return codes;
+}
+
+/** What is said of a right that is not there, or that cannot be moved (A57). */
+function misfit(source: Entry, disposition: number): number {
+  return disposition === RECEIVE && source.receive ? INVALID_CAPABILITY : INVALID_RIGHT;
 }
 
 /** A69: as if the task had sent the right to the caller. `chosen` is the name that the kernel gave it. */
@@ -223,7 +245,7 @@ export function extractRight(
   const source = isNull(name) ? undefined : space.entries.get(name);
   if (!source) return refused(INVALID_NAME);
   const carried = disposition === SEND || disposition === ONCE || disposition === COPY_SEND;
-  if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(INVALID_RIGHT);
+  if (source.deads > 0 ? !carried : !fits(source, disposition)) return refused(misfit(source, disposition));
   const right = take(oracle, space, source, disposition);
   return { codes: ok, name: arrive(oracle, caller, right, ask.chosen), type: right.type };
 }

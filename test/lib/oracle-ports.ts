@@ -51,6 +51,7 @@ export function request(
   const named = msgid === DEAD_NAME || msgid === SEND_POSSIBLE;
   if (msgid !== PORT_DESTROYED && msgid !== NO_SENDERS && !named) wrong.push(INVALID_VALUE);
   if (msgid === PORT_DESTROYED && sync !== 0) wrong.push(INVALID_VALUE);
+  if (msgid === PORT_DESTROYED && entry?.receive && entry.port?.isSpecial) wrong.push(INVALID_RIGHT);
   const tells = ask.notify !== NULL && (sync !== 0 || msgid === SEND_POSSIBLE);
   if (isNull(name)) wrong.push(named ? INVALID_ARGUMENT : INVALID_RIGHT);
   else if (!entry) wrong.push(INVALID_NAME);
@@ -137,7 +138,7 @@ export function statusOf(port: Port): Status {
     srights: port.srights > 0 ? 1 : 0,
     pdrequest: port.pdRequest === null ? 0 : 1,
     nsrequest: port.nsRequest === null ? 0 : 1,
-    flags: 0,
+    flags: port.guarded ? 2 | (port.strict ? 4 : 0) | (port.immovable ? 0x40 : 0) : 0,
   };
 }
 
@@ -215,15 +216,17 @@ export function setMscount(space: Space, name: number, mscount: number): Codes {
   return codes;
 }
 
+/** A191: but of a strictly guarded port. */
 export function setContext(space: Space, name: number, context: number): Codes {
   const { port, codes } = receiveOf(space, name);
+  if (port?.strict) return [INVALID_ARGUMENT];
   if (port !== null) port.context = context;
   return codes;
 }
 
 export function getContext(space: Space, name: number): { codes: Codes; context: number } {
   const { port, codes } = receiveOf(space, name);
-  return { codes, context: port?.context ?? 0 };
+  return { codes, context: port === null || port.strict ? 0 : port.context };
 }
 
 function setOf(space: Space, name: number): { set: PortSet | null; codes: Codes } {

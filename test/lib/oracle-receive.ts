@@ -26,6 +26,7 @@ const RCV_INVALID_NAME = 0x10004002;
 const RCV_TIMED_OUT = 0x10004003;
 const RCV_LARGE = 0x4;
 const RCV_LARGE_IDENTITY = 0x8;
+const RCV_GUARDED_DESC = 0x1000;
 
 /** A130, A132. */
 export function trailerSize(option: number): number {
@@ -136,7 +137,8 @@ function copyout(oracle: Oracle, space: Space, port: Port, kmsg: Kmsg, option: n
   const bytes = new Uint8Array(kmsg.size + trailerSize(option));
   setWord(bytes, 8, arrive(oracle, space, kmsg.reply, word(seen, 8)));
   setWord(bytes, 12, oracle.entryOf(space, port)?.name ?? 0);
-  writeRest(oracle, space, kmsg, bytes, seen, kmsg.reply.type | (kmsg.dest.type << 8));
+  const guards = (option & RCV_GUARDED_DESC) === 0 ? "destroyed" : "immovable";
+  writeRest(oracle, space, kmsg, bytes, seen, kmsg.reply.type | (kmsg.dest.type << 8), guards);
   if (kmsg.kernel && kmsg.size === 36) {
     bytes.set(seen.subarray(24, 32), 24);
     setWord(bytes, 32, kmsg.value);

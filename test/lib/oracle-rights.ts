@@ -2,6 +2,7 @@
 // a message's bytes.
 
 import { COMPLEX, setWord, word } from "./message.js";
+import { arriveGuarded, type Guards } from "./oracle-guarded.js";
 import { arriveArray } from "./oracle-arrays.js";
 import {
   COPY_SEND,
@@ -21,9 +22,14 @@ import {
   type Waiter,
 } from "./oracle-state.js";
 
-/** Whether the entry has a living right for the disposition (A50 to A55). */
+/** Whether the right is there, but does not leave its space (A57). */
+function stays({ port, receive }: Entry, disposition: number): boolean {
+  return disposition === RECEIVE && receive && port !== null && (port.immovable || port.isSpecial);
+}
+
+/** Whether the entry has a living right for the disposition (A50 to A55), one that may be moved (A57). */
 export function fits(entry: Entry, disposition: number): boolean {
-  if (entry.port === null) return false;
+  if (entry.port === null || stays(entry, disposition)) return false;
   if (disposition === RECEIVE || disposition === MAKE_SEND || disposition === MAKE_SEND_ONCE) return entry.receive;
   if (disposition === ONCE) return entry.once;
   return (disposition === SEND || disposition === COPY_SEND) && entry.sends > 0;
@@ -104,11 +110,13 @@ export function writeRest(
   bytes: Uint8Array,
   seen: Uint8Array,
   types: number,
+  guards: Guards,
 ): void {
   setWord(bytes, 0, (types | (kmsg.complex ? COMPLEX : 0)) >>> 0);
   setWord(bytes, 4, kmsg.size);
   setWord(bytes, 16, kmsg.voucher);
   setWord(bytes, 20, kmsg.id >>> 0);
+  const late: Right[] = [];
   let offset = 28;
   for (let from = 0; from < kmsg.descriptors.length || kmsg.arrays.has((offset - 28) / 12); offset += 12) {
     const array = kmsg.arrays.get((offset - 28) / 12);
@@ -119,11 +127,17 @@ export function writeRest(
       continue;
     }
     const right = kmsg.descriptors[from++] as Right;
+    if (right.guard !== undefined) {
+      const last = arriveGuarded(oracle, space, right, { bytes, seen, offset, guards });
+      if (last !== null) late.push(last);
+      continue;
+    }
     setWord(bytes, offset, arrive(oracle, space, right, word(seen, offset)));
     setWord(bytes, offset + 8, right.type << 16);
   }
   if (kmsg.complex) setWord(bytes, 24, (offset - 28) / 12);
   bytes.set(kmsg.data, kmsg.complex ? offset : 24);
+  for (const right of late) oracle.release(right);
 }
 
 /** Takes a waiter off a list. */

@@ -2,6 +2,7 @@
 
 import { COMPLEX, setWord, word } from "./message.js";
 import { arraySent, listed } from "./oracle-arrays.js";
+import { isGuardedPort, knowsGuard } from "./oracle-guarded.js";
 import { arrive, drop, fits, plain, take, writeRest } from "./oracle-rights.js";
 import {
   COPY_SEND,
@@ -68,7 +69,7 @@ function copyin(oracle: Oracle, space: Space, bytes: Uint8Array, answer: number,
   if (complex && (size < 28 || count > Math.floor((size - 28) / 12))) return refused(SEND_MSG_TOO_SMALL);
   for (let index = 0; index < count; index++) {
     const type = bytes[28 + 12 * index + 11] ?? 0;
-    if (type !== 0 && type !== OOL_PORTS) return refused(SEND_INVALID_TYPE);
+    if (type !== 0 && type !== OOL_PORTS && !isGuardedPort(bytes, 28 + 12 * index)) return refused(SEND_INVALID_TYPE);
   }
   if (listed(bytes, count) === null) return refused(SEND_TOO_LARGE);
   const [remoteDisposition, localDisposition] = [bits & 31, (bits >>> 8) & 31];
@@ -115,6 +116,12 @@ function copyin(oracle: Oracle, space: Space, bytes: Uint8Array, answer: number,
 function copyinDescriptor(oracle: Oracle, space: Space, kmsg: Kmsg, bytes: Uint8Array, index: number): number {
   const offset = 28 + 12 * index;
   const disposition = bytes[offset + 10] ?? 0;
+  if (isGuardedPort(bytes, offset)) {
+    if (!knowsGuard(space, bytes, offset)) return SEND_INVALID_RIGHT;
+    const right = copyinRight(oracle, space, kmsg, word(bytes, offset + 4), RECEIVE);
+    if (right !== null) kmsg.descriptors.push({ ...right, guard: word(bytes, offset + 8) & 3 });
+    return right === null ? SEND_INVALID_RIGHT : SUCCESS;
+  }
   const isArray = bytes[offset + 11] === OOL_PORTS;
   const { names, done } = isArray
     ? (arraySent(oracle, bytes, offset) ?? { names: null, done: null })
@@ -150,7 +157,7 @@ function pseudoReceive(oracle: Oracle, space: Space, kmsg: Kmsg, seen: Uint8Arra
   const bytes = new Uint8Array(kmsg.size);
   setWord(bytes, 8, arrive(oracle, space, kmsg.dest, word(seen, 8)));
   setWord(bytes, 12, arrive(oracle, space, kmsg.reply, word(seen, 12)));
-  writeRest(oracle, space, kmsg, bytes, seen, kmsg.dest.type | (kmsg.reply.type << 8));
+  writeRest(oracle, space, kmsg, bytes, seen, kmsg.dest.type | (kmsg.reply.type << 8), "movable");
   return bytes;
 }
 

@@ -47,6 +47,8 @@ export interface Right {
   value: number;
   /** 16, 17 or 18 as received; 0 for none. */
   type: number;
+  /** Flags of the guarded descriptor that it came by. */
+  guard?: number;
 }
 
 export const NOTHING: Right = { port: null, value: NULL, type: 0 };
@@ -88,6 +90,9 @@ export class Port {
   mscount = 0;
   seqno = 0;
   context = 0;
+  guarded = false;
+  strict = false;
+  immovable = false;
   qlimit = 5;
   srights = 0;
   sorights = 0;
@@ -97,6 +102,8 @@ export class Port {
   readonly sets = new Set<PortSet>();
   nsRequest: Port | null = null;
   pdRequest: Port | null = null;
+  /** A thread's special reply port. */
+  isSpecial = false;
 }
 
 export class PortSet {
@@ -131,6 +138,8 @@ export class Entry {
 export class Space {
   readonly entries = new Map<number, Entry>();
   readonly serial: number;
+  /** Send rights that the task has without a name: its bootstrap port, then its registered ports. */
+  readonly kept: Right[] = [NOTHING, NOTHING, NOTHING, NOTHING];
   alive = true;
 
   constructor(serial: number) {
@@ -170,6 +179,8 @@ export interface Completion {
 export class Oracle {
   readonly spaces: Space[] = [];
   readonly mutation: Mutation | null;
+  /** The thread's special reply port. */
+  special: Port | null = null;
   /** Number of the current operation. */
   now = 0;
   /** How deep in a cascade of destruction. */
@@ -324,6 +335,7 @@ export class Oracle {
     if (this.mutation !== "move-keeps-counts") port.mscount = 0;
     port.seqno = 0;
     port.context = 0;
+    port.guarded = port.strict = port.immovable = false;
     port.receiver = null;
     this.leaveSets(port);
     for (const waiter of port.receivers.splice(0))
@@ -422,6 +434,7 @@ export class Oracle {
     this.cascade++;
     space.alive = false;
     for (const entry of [...space.entries.values()]) this.destroyEntry(space, entry);
+    for (const right of space.kept) this.release(right);
     this.spaces.splice(this.spaces.indexOf(space), 1);
     this.cascade--;
   }

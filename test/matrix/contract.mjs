@@ -44,9 +44,7 @@ export const notBuilt = {
   mach_port_set_syscall_right: `${NEVER}a stub of long ago`,
   ...Object.fromEntries(
     [
-      ...["mach_port_assert_attributes", "mach_port_construct", "mach_port_destruct", "mach_port_guard"],
-      ...["mach_port_guard_with_flags", "mach_port_unguard", "mach_port_swap_guard"],
-      ...["thread_get_special_reply_port", "mach_thread_self", "thread_get_special_port"],
+      ...["mach_thread_self", "thread_get_special_port"],
       ...["thread_set_special_port", "host_get_special_port", "host_set_special_port"],
     ].map((call) => [call, LATER]),
   ),

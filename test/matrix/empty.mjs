@@ -1,6 +1,5 @@
 // The cells of the matrix that may be empty, each with the reason. A cell that a test fills must leave this list.
 
-const LATER = "not built yet";
 const MEMORY = "waits for out-of-line memory";
 
 /** "call CODE", or "* CODE" for every call -> why. */
@@ -8,18 +7,10 @@ export const emptyCodes = {
   "* MACH_IPC_WOULD_BLOCK": "only on a thread that may not block: test/browser/pages/isolated.mjs shows it",
 };
 
-const later = (what, ...numbers) => numbers.map((number) => [`A${number}`, `${what}: ${LATER}`]);
-
 /** Assertion -> why. */
 export const emptyAssertions = {
   A31: "never built: the classic overflow of references (A29 and A30 are built instead)",
   A136: "never built: the classic, typed form of notifications (A135 is built instead)",
   ...Object.fromEntries([103, 114, 198, 199, 200, 201, 202, 203, 204, 205, 206, 207].map((n) => [`A${n}`, MEMORY])),
-  ...Object.fromEntries([
-    ...later("immovable receive rights", 57),
-    ...later("guarded ports in messages", 124, 125),
-    ...later("construct, destruct and guards", 186, 187, 188, 189, 190, 191, 192, 193),
-    ...later("the thread's special reply port", 210),
-    ["A216", "nothing interrupts a wait here, so that there is nothing to retry"],
-  ]),
+  A216: "nothing interrupts a wait here, so that there is nothing to retry",
 };

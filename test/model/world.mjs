@@ -135,7 +135,10 @@ export class World {
     return this.loop(task, pid, name);
   }
 
-  /** A message that `pid` has written and not sent. `rights`: [name, disposition] each; `array`: names of one disposition. */
+  /**
+   * A message that `pid` has written and not sent. `rights`: [name, disposition] each, of a guarded port [name, 16, guard];
+   * `array`: names of one disposition.
+   */
   message(
     task,
     pid,
@@ -152,8 +155,10 @@ export class World {
     const bits = (complex ? codes.MACH_MSGH_BITS_COMPLEX : 0) | disposition | (replyDisposition << 8);
     machine.words.set([bits, size, to, reply, 0, id], at);
     if (complex) machine.words[at + 6] = count;
-    rights.forEach(([name, type], index) => {
-      machine.words.set([name, 0, type << 16], at + 7 + index * 3);
+    rights.forEach(([name, type, guard], index) => {
+      const plain = [name, 0, type << 16];
+      const shape = codes.MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE | (codes.MACH_MSG_GUARDED_PORT_DESCRIPTOR << 24);
+      machine.words.set(guard === undefined ? plain : [guard, name, shape | (type << 16)], at + 7 + index * 3);
     });
     if (array) machine.words.set(this.array(task, pid, array), at + 7 + rights.length * 3);
     const message = { id, kmsg, size, sender: pid, to };
@@ -202,8 +207,8 @@ export function send(task, message, timeout = -1, bits = 0) {
 }
 
 /** Receives from a port or set; keeps which message it was, and releases it. */
-export function receive(task, name, timeout = -1) {
-  const option = codes.MACH_RCV_MSG | (timeout >= 0 ? codes.MACH_RCV_TIMEOUT : 0);
+export function receive(task, name, timeout = -1, options = 0) {
+  const option = options | codes.MACH_RCV_MSG | (timeout >= 0 ? codes.MACH_RCV_TIMEOUT : 0);
   const call = () => ["mach_msg_trap", task.handle, 0, option, 0, 256, name, Math.max(timeout, 0), 0];
   return { call, keep: keepMessage, receives: true };
 }

@@ -20,9 +20,11 @@ function make(world: World, actor: Actor, names: readonly number[]): number {
   return array;
 }
 
-/** An array that there is, or an address that may be none. */
-function pickArray(world: World, random: Random): number {
-  const arrays = [...world.oracle.arrays.keys()];
+/** An array that there is, or an address that may be none. Not one with a name that belongs to the world in the sender's space. */
+function pickArray(world: World, random: Random, sender?: Actor): number {
+  const arrays = [...world.oracle.arrays].flatMap(([address, names]) =>
+    names.some((name) => sender?.born.has(name)) ? [] : [address],
+  );
   return arrays.length > 0 && random.chance(85) ? random.pick(arrays) : random.pick([0, 1, 0x7703, 0xffffffc0]);
 }
 
@@ -33,7 +35,7 @@ export function draftArray(world: World, random: Random, actor: Actor): PortDesc
   const deallocate = random.chance(70) ? 1 : 0;
   const copy = random.pick([0, 1, 2]);
   if (random.chance(15)) {
-    const name = pickArray(world, random);
+    const name = pickArray(world, random, actor);
     const held = world.oracle.arrays.get(name)?.length ?? 0;
     const count = random.chance(80) ? held : random.below(9);
     return { name, count, disposition, deallocate, copy, type: OOL_PORTS };

@@ -35,6 +35,14 @@ export function pickName(
   return random.pick([0, DEAD, 0x7703, 0xfffff703]);
 }
 
+/** A name that the caller may choose, in one of sixty slots; none of a slot that the world has a name in, of which the oracle knows nothing. */
+export function chooseName(random: Random, actor: Actor, generation = 0): number {
+  const slots = Array.from({ length: 60 }, (_, index) => 2000 + index);
+  const taken = new Set([...actor.born].map((name) => name >>> 8));
+  const slot = random.pick(slots.filter((each) => !taken.has(each)));
+  return ((slot << 8) | (generation << 2) | 3) >>> 0;
+}
+
 /** A disposition that the entry has a right for, sometimes any. */
 export function pickDisposition(random: Random, actor: Actor, name: number, exact = 85): number {
   const entry = actor.space.entries.get(name);

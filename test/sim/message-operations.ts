@@ -7,14 +7,17 @@ import { send } from "../lib/oracle-send.js";
 import type { Entry } from "../lib/oracle-state.js";
 import { draftArray } from "./array-operations.js";
 import { isFull, isPort, isWaitable, type Operation, pickDisposition, pickName } from "./choices.js";
+import { draftGuarded } from "./guard-operations.js";
 import type { Random } from "./random.js";
 import { type Actor, hex, showMessage, spell, type World } from "./world.js";
 
 const WAITS_MAX = 12;
 const TRAILERS = [0, 1, 2, 3, 4, 7] as const;
+/** MACH_RCV_GUARDED_DESC. */
+const GUARDED_DESC = 0x1000;
 
 /** A message, mostly sound, with at most one thing wrong on purpose. */
-function draftMessage(world: World, random: Random, actor: Actor, wantsFull = false): Uint8Array {
+export function draftMessage(world: World, random: Random, actor: Actor, wantsFull = false): Uint8Array {
   const canBeSentTo = (entry: Entry) => isPort(entry) && (entry.receive || entry.sends > 0 || entry.once);
   const remote = pickName(random, actor, wantsFull ? isFull : canBeSentTo, 90);
   const draft: Draft = {
@@ -31,6 +34,7 @@ function draftMessage(world: World, random: Random, actor: Actor, wantsFull = fa
   if (random.chance(55)) {
     draft.descriptors = Array.from({ length: random.pick([0, 1, 1, 1, 2, 3]) }, () => {
       if (random.chance(20)) return draftArray(world, random, actor);
+      if (random.chance(12)) return draftGuarded(random, actor);
       const name = pickName(random, actor, isPort, 88);
       return { name, disposition: pickDisposition(random, actor, name, 92) };
     });
@@ -109,11 +113,12 @@ function receiveOptions(random: Random, wantsHeader: boolean): { option: number;
   if (random.chance(15)) rcvSize = 24 + trailer + 4 * random.below(12);
   if (large !== 0 && random.chance(40)) rcvSize = 4 * random.below(20);
   if (large === 0 && !wantsHeader && random.chance(3)) rcvSize = 4 * random.below(8);
-  return { option: (element << 24) | large, rcvSize };
+  const guarded = random.chance(60) ? GUARDED_DESC : 0;
+  return { option: (element << 24) | large | guarded, rcvSize };
 }
 
 /** A name to receive from: where a message waits, if that is wanted. */
-function pickSource(random: Random, actor: Actor, hasMessage: boolean): number {
+export function pickSource(random: Random, actor: Actor, hasMessage: boolean): number {
   const ready = (entry: Entry) =>
     entry.set ? [...entry.set.members].some(({ queue }) => queue.length > 0) : (entry.port?.queue.length ?? 0) > 0;
   const canMakeRoom = (entry: Entry) => entry.receive && isFull(entry);
@@ -134,7 +139,7 @@ export const receiveNow: Operation = (world, random, actor) => {
   checkReceive(world, actor, { name, option, rcvSize, code, buffer, before });
 };
 
-function checkReceive(
+export function checkReceive(
   world: World,
   actor: Actor,
   got: { name: number; option: number; rcvSize: number; code: number; buffer: Uint8Array; before: Uint8Array },
@@ -148,7 +153,7 @@ function checkReceive(
   world.checkReceived("the buffer after a receive", buffer, option, wanted, before);
 }
 
-function isAwaited(entry: Entry | undefined): boolean {
+export function isAwaited(entry: Entry | undefined): boolean {
   const places = [entry?.set, entry?.port, ...(entry?.port?.sets ?? [])];
   return places.some((place) => (place?.receivers.length ?? 0) > 0);
 }
@@ -159,7 +164,7 @@ export const sendAndReceive: Operation = (world, random, actor) => {
   // Who waits gets what comes when completions are delivered, which is after the receive of this call.
   const { entries } = actor.space;
   if (isAwaited(entries.get(word(bytes, 8))) || isAwaited(entries.get(name))) return;
-  const option = (random.pick(TRAILERS) << 24) >>> 0;
+  const option = ((random.pick(TRAILERS) << 24) | (random.chance(60) ? GUARDED_DESC : 0)) >>> 0;
   const before = new Uint8Array(600).fill(0xee);
   before.set(bytes);
   const buffer = before.slice();

@@ -15,6 +15,7 @@ import {
   UREFS_MAX,
 } from "../lib/oracle-state.js";
 import {
+  chooseName,
   compare,
   DISPOSITIONS,
   expectSame,
@@ -50,13 +51,20 @@ export const allocate: Operation = (world, random, actor) => {
 
 export const allocateName: Operation = (world, random, actor) => {
   const right = random.pick([1, 3, 4, 4, 0, 6]);
-  const fresh = (((2000 + random.below(60)) << 8) | (random.below(64) << 2) | 3) >>> 0;
+  const fresh = chooseName(random, actor, random.below(64));
   const name = random.pick([fresh, fresh, fresh, pickName(random, actor), 0, DEAD, 0x100, 3]);
   const code = actor.traps.mach_port_allocate_name(actor.self, right, name);
   compare(world, `allocate_name(${right}, ${hex(name)})`, code, () =>
     names.allocateName(world.oracle, actor.space, right, name),
   );
   if (code === 0) remember(actor, name);
+};
+
+export const specialReplyPort: Operation = (world, _random, actor) => {
+  const name = actor.traps.thread_get_special_reply_port();
+  compare(world, `special_reply_port() = ${hex(name)}`, 0, () =>
+    names.specialReplyPort(world.oracle, actor.space, name),
+  );
 };
 
 export const replyPort: Operation = (world, _random, actor) => {
@@ -70,7 +78,7 @@ export const insertRight: Operation = (world, random, actor) => {
   const disposition = pickDisposition(random, by, poly);
   const entry = by.space.entries.get(poly);
   const good = entry !== undefined && fits(entry, disposition);
-  const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
+  const free = chooseName(random, actor);
   const other = [free, pickName(random, actor), 0, 0x100];
   const same = by.space === actor.space ? poly : (nameOf(world, actor, entry) ?? free);
   const name = good ? random.pick([same, same, same, ...other]) : same;
@@ -106,7 +114,7 @@ export const extractRight: Operation = (world, random, actor) => {
 
 export const rename: Operation = (world, random, actor) => {
   const name = random.chance(90) ? pickName(random, actor) : random.pick([0, DEAD]);
-  const free = (((2000 + random.below(60)) << 8) | 3) >>> 0;
+  const free = chooseName(random, actor);
   const to = random.pick([free, free, free, free, name, pickName(random, actor), 0, DEAD, 0x100, 3]);
   // The task's own port is what the calls go to. Who waits on a set asks for it again by the name that it had (CAVEATS).
   const waits = (actor.space.entries.get(name)?.set?.receivers.length ?? 0) > 0;

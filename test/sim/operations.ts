@@ -3,6 +3,8 @@
 
 import { array } from "./array-operations.js";
 import type { Operation } from "./choices.js";
+import { FORMS } from "./form-operations.js";
+import { construct, destructOne, guardOne } from "./guard-operations.js";
 import { cancelWait, receiveNow, receiveWaiting, sendAndReceive, sendNow, sendWaiting } from "./message-operations.js";
 import {
   allocate,
@@ -21,11 +23,13 @@ import {
   modRefs,
   peek,
   replyPort,
+  specialReplyPort,
   rename,
   request,
   setAttribute,
 } from "./name-operations.js";
 import { Random } from "./random.js";
+import { registeredPorts, specialPort } from "./task-operations.js";
 import type { Actor, World } from "./world.js";
 
 const ENTRIES_MAX = 60;
@@ -47,6 +51,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [8, allocate],
   [3, allocateName],
   [2, replyPort],
+  [2, specialReplyPort],
   [6, insertRight],
   [4, extractRight],
   [5, rename],
@@ -60,6 +65,9 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [3, getType],
   [10, request],
   [5, setAttribute],
+  [4, construct],
+  [5, destructOne],
+  [6, guardOne],
   [3, getStatus],
   [9, member],
   [10, give],
@@ -70,7 +78,10 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [5, sendAndReceive],
   [2, cancelWait],
   [4, array],
+  [3, specialPort],
+  [4, registeredPorts],
   [1, restart],
+  ...FORMS,
 ];
 
 /** Operations on names alone, which another task may do through the task's port. */
@@ -88,7 +99,7 @@ const THROUGH: ReadonlySet<Operation> = new Set([
     getSrights,
     peek,
   ],
-  ...[getInfo, getType, request, setAttribute, getStatus, member],
+  ...[getInfo, getType, request, setAttribute, getStatus, member, specialPort, registeredPorts],
 ]);
 
 /** Runs the operation that this number stands for. */

@@ -4,6 +4,7 @@ import { Kernel } from "mach-ipc";
 import type { Mutation } from "../lib/oracle-state.js";
 import { inside } from "../lib/space.js";
 import { ZONES } from "../lib/boot.js";
+import type { Driven } from "./driven.js";
 import { step } from "./operations.js";
 import { Random } from "./random.js";
 import { World } from "./world.js";
@@ -34,7 +35,7 @@ export function episode(seed: number, length: number): number[] {
 export function run(
   kernel: Kernel,
   operations: readonly number[],
-  options: { mutation?: Mutation | null; trace?: string[]; afterEach?: () => void } = {},
+  options: { mutation?: Mutation | null; trace?: string[]; afterEach?: () => void; driven?: Driven } = {},
 ): Figures | Failure {
   const before = census(kernel);
   const world = new World(kernel, options);

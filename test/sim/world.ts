@@ -9,6 +9,7 @@ import {
   MACH_MSG_SUCCESS,
   MACH_RCV_IN_PROGRESS,
   MACH_SEND_IN_PROGRESS,
+  TASK_BOOTSTRAP_PORT,
 } from "../../host-ts/abi/codes.gen.ts";
 import { IpcKmsg_ikm_bytes } from "../../host-ts/abi/layout.gen.ts";
 import { build, word } from "../lib/message.js";
@@ -26,6 +27,7 @@ import {
   type Waiter,
 } from "../lib/oracle-state.js";
 import { type InnerTask, inside } from "../lib/space.js";
+import type { Driven } from "./driven.js";
 
 /** One task as both sides see it. */
 export interface Actor {
@@ -55,6 +57,8 @@ interface Wait {
 }
 
 const RCV_LARGE = 0x4;
+/** Slots from here on are for the names of tasks' ports. */
+const TASK_PORTS = 3000;
 /** Ports in all arrays of a message. */
 const ARRAYED_MAX = 64;
 const EMPTY = new Uint8Array(0);
@@ -72,8 +76,15 @@ export class World {
   refused = 0;
   #nextWaiter = 1;
   #retries: number[] = [];
+  #completed = 0;
 
-  constructor(kernel: Kernel, options: { mutation?: Mutation | null; trace?: string[] | null } = {}) {
+  readonly #driven: Driven | null;
+
+  constructor(
+    kernel: Kernel,
+    options: { mutation?: Mutation | null; trace?: string[] | null; driven?: Driven | null } = {},
+  ) {
+    this.#driven = options.driven ?? null;
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
@@ -83,8 +94,9 @@ export class World {
   /** Adds a task with an empty space. */
   addActor(): Actor {
     const task = this.kernel.createTask({ name: "actor" });
-    const calls = traps(task);
+    const calls = this.#driven?.wrap(traps(task)) ?? traps(task);
     const self = calls.mach_task_self();
+    calls.task_set_special_port(self, TASK_BOOTSTRAP_PORT, 0); // the kernel's own naming service, which the oracle has not
     const inner = inside(task);
     const space = new Space(serialOf(calls, self));
     const born = new Set(namesOf(calls, self).keys());
@@ -144,10 +156,12 @@ export class World {
   observe(): void {
     const { processor } = inside(this.kernel.task);
     for (;;) {
+      const before = this.#completed;
       processor.drain();
       const retries = this.#retries.splice(0);
-      if (retries.length === 0) return;
       for (const id of retries) this.#receiveAgain(id);
+      // What is done with one completion, or asking again, may bring the next.
+      if (retries.length === 0 && before === this.#completed) return;
     }
   }
 
@@ -314,6 +328,7 @@ export class World {
   }
 
   #complete(id: number, seen: Seen): void {
+    this.#completed++;
     if (seen.code === MACH_IPC_RETRY) this.#retries.push(id);
     else this.oracle.seen.set(id, seen);
   }
@@ -359,13 +374,16 @@ export class World {
   }
 }
 
-/** Gives `to` a name for the port of the task. */
+/** Gives `to` a name for the port of the task: one that no operation comes by, not even as the name of something else elsewhere. */
 function introduce(actor: Actor, to: Actor): void {
   const { processor, handle } = actor.inner;
   const code = processor.core.task_insert_right(handle, actor.self, 19, to.inner.handle);
   if (code !== 0) throw new Mismatch(`the port of a task: ${spell(code)}`);
-  to.ports.set(actor.space, processor.out(0));
-  to.born.add(processor.out(0));
+  const name = ((TASK_PORTS + actor.space.serial) << 8) | 3;
+  const renamed = to.traps.mach_port_rename(to.self, processor.out(0), name);
+  if (renamed !== 0) throw new Mismatch(`the name of a task's port: ${spell(renamed)}`);
+  to.ports.set(actor.space, name);
+  to.born.add(name);
 }
 
 export function spell(code: number): string {

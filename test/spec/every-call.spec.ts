@@ -21,6 +21,7 @@ import {
   MACH_RCV_TIMEOUT,
   MACH_SEND_INVALID_DEST,
   MACH_SEND_NO_BUFFER,
+  MPO_INSERT_SEND_RIGHT,
   TASK_BOOTSTRAP_PORT,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
@@ -88,7 +89,9 @@ test("every call answers TERMINATED when the kernel was closed", async () => {
     spell(tryCall(a, entry, { ...MESSAGE, task: a.self, name: port })),
   ]);
   expect(answers).toEqual(listed.map(({ call }) => [call, spell(KERN_TERMINATED)]));
-  expect([a.traps.mach_reply_port(), a.traps.mach_host_self(), a.traps.host_self()]).toEqual([0, 0, 0]);
+  const { traps: mach } = a;
+  expect([mach.mach_reply_port(), mach.mach_host_self(), mach.host_self()]).toEqual([0, 0, 0]);
+  expect(mach.thread_get_special_reply_port()).toBe(0);
 });
 
 test("without memory a call that needs some answers RESOURCE_SHORTAGE and changes nothing", async () => {
@@ -113,6 +116,7 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
     mach.mach_port_allocate(self, MACH_PORT_RIGHT_RECEIVE, word),
     mach.mach_port_allocate(self, MACH_PORT_RIGHT_PORT_SET, word),
     mach.mach_port_allocate_name(self, MACH_PORT_RIGHT_RECEIVE, 0x40003),
+    mach.mach_port_construct(self, new Uint32Array([MPO_INSERT_SEND_RIGHT]), 0, word),
     mach.mach_port_insert_right(self, port, port, MACH_MSG_TYPE_MAKE_SEND),
     mach.mach_port_extract_right(self, port, MACH_MSG_TYPE_MAKE_SEND, word, word),
     mach.mach_port_request_notification(self, port, MACH_NOTIFY_DEAD_NAME, 0, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, word),
@@ -133,7 +137,7 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
     mach.mach_msg(new Uint8Array(64), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 64, port, 1, 0),
   ];
   expect(short.map(spell)).toEqual(short.map(() => spell(KERN_RESOURCE_SHORTAGE)));
-  expect(mach.mach_reply_port()).toBe(0);
+  expect([mach.mach_reply_port(), mach.thread_get_special_reply_port()]).toEqual([0, 0]);
   const draft = { remote: port, remoteDisposition: MACH_MSG_TYPE_MAKE_SEND };
   expectCode(a.send(draft), MACH_SEND_NO_BUFFER);
   expect(a.core.zone_count(0)).toBe(before);

@@ -98,8 +98,16 @@ test("A74 unknown and malformed descriptors are INVALID_TYPE and touch no right"
   for (const type of [5, 6, 127, 255]) {
     refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: port, disposition: 17, type }] });
   }
-  for (const type of [1, 3, 4]) {
+  for (const type of [1, 3]) {
     refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: 0, disposition: 16, type }] });
+  }
+  for (const [disposition, flags] of [
+    [17, 1],
+    [0, 0],
+    [16, 4],
+    [16, 0x100],
+  ] as const) {
+    refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: port, disposition, flags, type: 4 }] });
   }
   const copyOption = build(draft({ descriptors: [{ name: 0, disposition: 0, type: 1 }] }));
   setWord(copyOption, 36, 0x01000200);

@@ -10,11 +10,11 @@ import { FOLDER } from "./generate.mjs";
 const ASC = "node_modules/assemblyscript/bin/asc.js";
 const FINISH = { release: inline, model: instrument };
 
-/** Compiles one target of asconfig.json from the copy. `uses`: constants to define. */
-export async function compile(target, outFile, uses = []) {
+/** Compiles one target of asconfig.json from the copy. `uses`: constants to define; `folder`: where the copy is. */
+export async function compile(target, outFile, uses = [], folder = FOLDER) {
   const config = JSON.parse(text("asconfig.json"));
   const { outFile: _, use = [], ...rest } = config.targets[target];
-  const entries = ["index.ts", ...(target === "release" ? [] : ["debug.ts"])].map((name) => `${FOLDER}/${name}`);
+  const entries = ["index.ts", ...(target === "release" ? [] : ["debug.ts"])].map((name) => `${folder}/${name}`);
   const options = { ...config.options, ...rest };
   const flags = ["--config", "none", "--outFile", `${outFile}.new`];
   for (const [name, value] of Object.entries(options)) {

@@ -15,10 +15,10 @@ import { special } from "./special.mjs";
 
 export const FOLDER = "build/mutants/core-as";
 /** Not mutated: what is compiled for its constants, and what only tests call. */
-const LEFT_ALONE =
+export const LEFT_ALONE =
   /^(abi\/|layout\.ts|debug\.ts|index\.ts|env\.d\.ts|kern\/(bare|env|panic|param)\.ts|sync\/|trap\/kernel_check)/;
 /** What only tests see. */
-const DEBUG_ALONE = /^if \(isDefined\(KERN_DEBUG\)\)/;
+export const DEBUG_ALONE = /^if \(isDefined\(KERN_DEBUG\)\)/;
 const SETTER = /set (\w+)\(value: u32\) \{\s*journal_set(_hint)?\(([^;]*?), value\);\s*\}/g;
 
 const HELPERS = `
@@ -44,7 +44,7 @@ export function journal_set_four_but(
 }
 `;
 
-const MUTANT = `// Which mutant this is.
+export const MUTANT = `// Which mutant this is.
 import { mutant } from "./env";
 import { cover } from "./cover";
 

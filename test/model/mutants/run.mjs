@@ -6,7 +6,7 @@
 // `--again`: only those that survived in an earlier run's --json FILE. `--stage`: so many rounds, each searches further.
 // `--explorer`: no suites. `--in`: these scenarios alone, whether they come by the mutant or not, and no suites. Where a mutant was
 // caught before is tried first: catches.json, which `--learn` brings up to date. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
-// of a mutant that is caught.
+// of a mutant that is caught. `--answers`: the mutants of answers/generate.mjs instead, for answers/run.mjs.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -14,7 +14,8 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { scenarios } from "./scenarios.mjs";
 import { compile } from "./compile.mjs";
-import { generate } from "./generate.mjs";
+import { FOLDER as ANSWERS, generate as generateAnswers } from "./answers/generate.mjs";
+import { FOLDER, generate } from "./generate.mjs";
 import { suites } from "./suites.mjs";
 
 const BUILD = new URL("../../../build/mutants/", import.meta.url);
@@ -45,6 +46,7 @@ const { values } = parseArgs({
     explorer: { type: "boolean" },
     in: { type: "string" },
     learn: { type: "boolean" },
+    answers: { type: "boolean" },
   },
 });
 
@@ -265,12 +267,13 @@ function explain(mutants, all) {
 }
 
 mkdirSync(BUILD, { recursive: true });
-const mutants = generate();
+const mutants = values.answers ? generateAnswers() : generate();
+const [folder, prefix] = values.answers ? [ANSWERS, "answers-"] : [FOLDER, ""];
 await Promise.all([
-  compile("model", "build/mutants/model.wasm"),
-  compile("model", "build/mutants/cover.wasm", ["MUTANT_COVER=1"]),
+  compile("model", `build/mutants/${prefix}model.wasm`, [], folder),
+  compile("model", `build/mutants/${prefix}cover.wasm`, ["MUTANT_COVER=1"], folder),
 ]);
-const modules = { model: module("model.wasm"), cover: module("cover.wasm") };
+const modules = { model: module(`${prefix}model.wasm`), cover: module(`${prefix}cover.wasm`) };
 const before = values.again && JSON.parse(readFileSync(values.again, "utf8")).filter(({ by }) => by === undefined);
 const only = values.only?.split(",").map(Number);
 const chosen = mutants.filter(
@@ -290,8 +293,10 @@ for (let stage = 0; stage < Number(values.stage ?? STAGES.length); stage++) {
 }
 if (!values.explorer && values.in === undefined) await suites(chosen.filter(({ by }) => by === undefined));
 table(chosen);
-if (values.learn) learn(chosen);
+if (values.learn && !values.answers) learn(chosen);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(chosen, null, 1)}\n`);
+// Who asked for the mutants of answers (answers/run.mjs) says what is left of them.
+if (values.answers) process.exit(0);
 process.exitCode = explain(chosen, chosen.length === mutants.length && !values.explorer && values.in === undefined)
   ? 0
   : 1;

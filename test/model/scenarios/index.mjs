@@ -2,6 +2,7 @@
 // (audit.mjs). Processors 2, 3 and 4 act; a task that several of them run survives the death of one.
 
 import { arrays } from "./arrays.mjs";
+import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
@@ -19,6 +20,8 @@ export const scenarios = {
   ...targets,
   ...memory,
   ...arrays,
+  ...guards,
+  ...guardedPorts,
 };
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
@@ -30,6 +33,9 @@ const HEAVY = [
   "call+answer",
   "task end+receive",
   "task end+send",
+  "task made+its parent's end",
+  "request in another task+its end",
+  "receive right into another task+its end",
   "send to a full queue+destroy",
   "condemn+send",
   "condemn+receive",

@@ -5,6 +5,7 @@ import * as codes from "../../../dist/abi/codes.gen.js";
 import { cancel, detach, drain, receive, receiveAsync, send, sendAsync, trap } from "../world.mjs";
 import { alone } from "./alone.mjs";
 import { calls } from "./calls.mjs";
+import { guardsAlone } from "./guards.mjs";
 import { kicks } from "./kicks.mjs";
 import { pair } from "./queue.mjs";
 import { recovery } from "./recovery.mjs";
@@ -13,6 +14,7 @@ import { words } from "./words.mjs";
 export const scenarios = {
   ...alone,
   ...calls,
+  ...guardsAlone,
   ...kicks,
   ...recovery,
   ...words,
