@@ -172,8 +172,8 @@ export class PendingCall implements ReplyTaker, Parcel {
 
   failed(error: KernError): void {
     if (!this.#open) return;
-    this.#close();
     this.#reject(error);
+    this.#close();
   }
 
   unsent(error: unknown): void {
@@ -188,9 +188,9 @@ export class PendingCall implements ReplyTaker, Parcel {
   }
 
   #fail(error: unknown): void {
+    this.#reject(error); // first: a kernel that panicked throws in what follows
     this.#space.replies.drop(this.#port);
     this.#close();
-    this.#reject(error);
   }
 
   #close(): void {
@@ -226,17 +226,20 @@ export function exchange(space: Space, draft: Draft, timeout: number): number {
   const option = bounded
     ? MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT
     : MACH_SEND_MSG | MACH_RCV_MSG;
+  const port = space.replyPort();
+  space.replyPortDirty = true;
   const kr = space.core.mach_msg_trap(
     space.handle,
     draft.kmsg,
     option,
     draft.size,
     ANY_SIZE,
-    space.replyPort(),
+    port,
     bounded ? timeout : 0,
     0,
   );
   if (kr !== 0) throw exchangeFailed(space, draft, kr);
+  space.replyPortDirty = false;
   const processor = space.processor;
   const kmsg = processor.out(0);
   const address = processor.out(1);

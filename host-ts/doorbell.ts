@@ -54,10 +54,10 @@ export class Doorbell {
     if (this.#polling || this.#closed) return;
     if (this.#mayBeEager()) {
       this.#quietSince = performance.now();
+      this.#poll();
       // Not when it was rung: the turn must see that.
       Atomics.compareExchange(this.#bell, 0, BELL_ARMED, BELL_IDLE);
-      this.#poll();
-    } else if (this.#bell[0] !== BELL_ARMED) {
+    } else if (this.#bell[0] !== BELL_ARMED || !this.#waiting) {
       this.#arm();
     }
   }
@@ -80,8 +80,8 @@ export class Doorbell {
   };
 
   #poll(): void {
-    this.#polling = true;
     platform.turn(this.#turned);
+    this.#polling = true; // not before: there may have been no stack left for the line above
   }
 
   /** Takes what is there; `eager`: in a turn of its own, not because the bell rang. */
@@ -122,8 +122,8 @@ export class Doorbell {
     }
     if (this.#waiting || this.#closed || this.#polling) return;
     if (!this.#waitAsync) {
-      this.#waiting = true;
       setTimeout(this.#rung, POLL_MS);
+      this.#waiting = true;
       return;
     }
     const wait = this.#waitAsync.call(Atomics, this.#bell, 0, BELL_ARMED);
@@ -131,8 +131,8 @@ export class Doorbell {
       this.#poll();
       return;
     }
-    this.#waiting = true;
     void (wait.value as Promise<string>).then(this.#rung);
+    this.#waiting = true;
   }
 
   #mayBeEager(): boolean {

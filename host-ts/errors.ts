@@ -47,7 +47,8 @@ export class MigError extends KernError {
 }
 
 /**
- * The kernel found its memory corrupt and stopped for good; every thread gets this error.
+ * The kernel found its memory corrupt and stopped for good; every call gets this error, and what was waiting ends with
+ * `KERN_TERMINATED`.
  * Not recoverable: boot another kernel.
  */
 export class KernelPanic extends Error {

@@ -2,12 +2,13 @@
 // in a turn of the event loop of its own: what it throws is nobody else's, and messages that came before the notification, which
 // promises carry to their reader, are there before it.
 
-import { MACH_NOTIFY_NO_SENDERS } from "./abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, MACH_NOTIFY_NO_SENDERS } from "./abi/codes.gen.js";
+import { KernError } from "./errors.js";
 import { deadName } from "./name-watch.js";
-import { NotificationRequest, portDestroyed } from "./notification.js";
+import { makeSendCountOf, NotificationRequest, portDestroyed } from "./notification.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { Space } from "./space.js";
-import { turn } from "#platform";
+import { report, turn } from "#platform";
 
 /**
  * Nobody can send to the port any more.
@@ -81,9 +82,7 @@ export function onNoSenders(
   listener: (event: NoSendersEvent) => void,
   since: number,
 ): Disposable {
-  if (typeof since !== "number" || !Number.isInteger(since) || since < 0) {
-    throw new TypeError("since: expected a make-send count");
-  }
+  makeSendCountOf(since);
   const subscription = new Subscription(listener);
 
   function arm(sync: number): void {
@@ -102,8 +101,9 @@ export function onNoSenders(
   function armAgain(sync: number): void {
     try {
       arm(sync); // told at once where newer rights came and went already
-    } catch {
+    } catch (error) {
       // The receive right was moved or disposed meanwhile: there is nobody to tell any more.
+      if (!(error instanceof KernError) || error.kr === KERN_RESOURCE_SHORTAGE) report(error);
     }
   }
 

@@ -64,7 +64,10 @@ export class Kernel implements AsyncDisposable {
    */
   static async boot(options: BootOptions = {}): Promise<Kernel> {
     const maximumBytes = options.maximumBytes ?? DEFAULT_MAXIMUM_BYTES;
-    if (!(maximumBytes >= SMALLEST_MAXIMUM_BYTES && maximumBytes <= LARGEST_MAXIMUM_BYTES)) {
+    if (
+      typeof maximumBytes !== "number" ||
+      !(maximumBytes >= SMALLEST_MAXIMUM_BYTES && maximumBytes <= LARGEST_MAXIMUM_BYTES)
+    ) {
       throw new TypeError("maximumBytes must be a number of bytes from 4 MiB to 4 GiB");
     }
     const module = options.module ?? (await platform.loadModule());
@@ -105,6 +108,7 @@ export class Kernel implements AsyncDisposable {
       "mach-ipc": kernelMemory.version,
       kernelId: this.id,
       watcher: this.#spawner.watcherThread,
+      watching: this.#spawner.watching,
       parent: this.task.handle,
     };
   }
@@ -134,18 +138,23 @@ export class Kernel implements AsyncDisposable {
   createTask(options: { name: string; quota?: Quota }): Task {
     if (typeof options?.name !== "string") throw new TypeError("options.name must be a string");
     const { handle } = this.newTask(options.quota);
-    check("task_attach", this.processor.core.task_attach(handle));
     const { processor } = this;
-    const task = new Task({
-      name: options.name,
-      processor,
-      handle,
-      bounded: options.quota?.kmsgBytes !== undefined,
-      startBootstrap: () => this.#naming.start(),
-      disposed: (ended) => this.#tasks.delete(ended),
-    });
-    this.#tasks.add(task);
-    return task;
+    try {
+      check("task_attach", processor.core.task_attach(handle));
+      const task = new Task({
+        name: options.name,
+        processor,
+        handle,
+        bounded: options.quota?.kmsgBytes !== undefined,
+        startBootstrap: () => this.#naming.start(),
+        disposed: (ended) => this.#tasks.delete(ended),
+      });
+      this.#tasks.add(task);
+      return task;
+    } catch (error) {
+      processor.core.task_terminate(handle);
+      throw error;
+    }
   }
 
   /** @internal A task that nobody runs yet; see Task. */

@@ -13,6 +13,7 @@ import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
 import type { ReplyTaker } from "./reply-pool.js";
 import type { Space } from "./space.js";
+import { signalOf } from "./wait.js";
 import { turn } from "#platform";
 
 /** The latest request of each kind for each name: an earlier one is not there any more to be disarmed. */
@@ -86,8 +87,8 @@ export class NotificationRequest implements ReplyTaker {
   }
 
   failed(error: KernError): void {
-    this.#settled();
     this.#failed(error);
+    this.#settled();
   }
 
   /** Disarms it; nobody is told. */
@@ -138,6 +139,12 @@ export function watchDeath(space: Space, name: number, told: (dead: boolean) => 
   );
 }
 
+/** Checks `since`, a word of the kernel. */
+export function makeSendCountOf(since: number): number {
+  if (since >>> 0 !== since) throw new TypeError("since: expected a make-send count");
+  return since;
+}
+
 /** See `ReceiveRight.noSenders`. */
 export function noSenders(
   right: ReceiveRight,
@@ -145,11 +152,8 @@ export function noSenders(
 ): Promise<{ makeSendCount: number }> {
   return new Promise((resolve, reject) => {
     const { space, name } = right;
-    const since = options?.since ?? 0;
-    if (typeof since !== "number" || !Number.isInteger(since) || since < 0) {
-      throw new TypeError("since: expected a make-send count");
-    }
-    const signal = options?.signal;
+    const since = makeSendCountOf(options?.since ?? 0);
+    const signal = signalOf(options);
     if (signal?.aborted) throw signal.reason;
     const aborted = (): void => {
       request.cancel();

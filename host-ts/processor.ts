@@ -33,6 +33,16 @@ export type Done = (code: number, kmsg: number, size: number) => void;
 const OUT_WORDS = 16;
 const BATCH_WORDS = 1024;
 const DRAIN_MAX = 256;
+/** Calls that answer a name, an address or a count: 0 is none. */
+const ANSWER_NUMBERS: ReadonlySet<string> = new Set([
+  "mach_msg_prepare",
+  "mach_reply_port",
+  "mach_task_self",
+  "mach_host_self",
+  "processor_drain",
+  "frames_used",
+  "zone_count",
+]);
 /** How long a thread that was condemned waits to be stopped. */
 const CONDEMNED_MS = 1000;
 
@@ -47,9 +57,9 @@ export class Processor {
   /** False on a window's main thread: a blocking trap would stop the page. */
   readonly canBlock: boolean;
   /** Results of the last trap beside its code. */
-  readonly outWords: Uint32Array<SharedArrayBuffer>;
+  outWords: Uint32Array<SharedArrayBuffer>;
   /** What a batch trap reads and writes. */
-  readonly batch: Uint32Array<SharedArrayBuffer>;
+  batch: Uint32Array<SharedArrayBuffer>;
   /** A kmsg that is still held after an exception took its owner by surprise; 0 for none. */
   orphan = 0;
   readonly #state: Int32Array<SharedArrayBuffer>;
@@ -140,13 +150,24 @@ export class Processor {
    * @returns the cookie to give to the asynchronous trap; `forget` it if nothing became pending
    */
   expect(done: Done, hold = true): number {
+    // First what may find no stack left: it must leave nothing behind.
+    this.#doorbell.watch();
     const cookie = this.#freeCookies.pop() ?? this.#pending.length;
+    if (hold) this.hold();
     this.#pending[cookie] = done;
     this.#held[cookie] = hold;
     this.#waiting++;
-    if (hold) this.hold();
-    this.#doorbell.watch();
     return cookie;
+  }
+
+  /**
+   * An exception left the asynchronous trap that has this cookie. The wait may be in place all the same: its completion is still
+   * taken, but nothing keeps the event loop alive for it.
+   */
+  strand(cookie: number): void {
+    if (!this.#held[cookie]) return;
+    this.#held[cookie] = false;
+    this.release();
   }
 
   /** Withdraws a cookie that no completion will come for. */
@@ -173,7 +194,8 @@ export class Processor {
 
   /** Keeps the event loop alive until the matching `release`. */
   hold(): void {
-    if (this.#holds++ === 0) this.#keepAlive.ref();
+    if (this.#holds === 0) this.#keepAlive.ref();
+    this.#holds++;
   }
 
   release(): void {
@@ -191,8 +213,14 @@ export class Processor {
     } catch {
       // Whoever watches this agent buries it.
     }
-    // The record may be somebody else's from here on: this instance must never run again.
-    for (const name of Object.keys(this.core)) Object.assign(this.core, { [name]: () => KERN_TERMINATED });
+    // The record may be somebody else's from here on: this instance must never run again, and nothing is read or written there.
+    for (const name of Object.keys(this.core)) {
+      const answer = ANSWER_NUMBERS.has(name) ? 0 : KERN_TERMINATED;
+      Object.assign(this.core, { [name]: () => answer });
+    }
+    this.outWords = new Uint32Array(new SharedArrayBuffer(OUT_WORDS * 4));
+    this.outWords[1] = KERN_TERMINATED; // why mach_msg_prepare gives none
+    this.batch = new Uint32Array(new SharedArrayBuffer(BATCH_WORDS * 4));
     this.#stopped = true;
     this.#abandon();
   }
@@ -211,7 +239,11 @@ export class Processor {
       const done = this.#pending[cookie];
       if (!done) continue;
       this.forget(cookie);
-      done(KERN_TERMINATED, 0, 0);
+      try {
+        done(KERN_TERMINATED, 0, 0);
+      } catch (error) {
+        if (!(error instanceof KernelPanic)) platform.report(error);
+      }
     }
   }
 
@@ -223,19 +255,25 @@ export class Processor {
     const drained = this.#drained;
     for (let i = 0; i < count * 4; i++) drained[i] = this.batch[i] as number;
     this.#draining = true;
-    for (let i = 0; i < count * 4; i += 4) {
-      const cookie = drained[i] as number;
-      const done = this.#pending[cookie];
-      if (!done) continue;
-      this.forget(cookie);
-      try {
-        done(drained[i + 1] as number, drained[i + 2] as number, drained[i + 3] as number);
-      } catch (error) {
-        platform.report(error);
-      }
+    try {
+      for (let i = 0; i < count * 4; i += 4) this.#complete(drained, i);
+    } finally {
+      this.#draining = false;
     }
-    this.#draining = false;
     return count;
+  }
+
+  /** Tells who waits for completion `i` of `drained`. */
+  #complete(drained: Uint32Array<ArrayBuffer>, i: number): void {
+    const cookie = drained[i] as number;
+    const done = this.#pending[cookie];
+    if (!done) return;
+    this.forget(cookie);
+    try {
+      done(drained[i + 1] as number, drained[i + 2] as number, drained[i + 3] as number);
+    } catch (error) {
+      platform.report(error);
+    }
   }
 
   #drain(max: number): number {

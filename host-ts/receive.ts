@@ -137,7 +137,14 @@ export class PendingReceive {
     const space = this.#space;
     const processor = space.processor;
     this.#cookie = processor.expect(this.#done);
-    const kr = space.core.mach_msg_receive_async(space.handle, this.#name, MACH_RCV_MSG, ANY_SIZE, this.#cookie);
+    let kr: number;
+    try {
+      kr = space.core.mach_msg_receive_async(space.handle, this.#name, MACH_RCV_MSG, ANY_SIZE, this.#cookie);
+    } catch (error) {
+      processor.strand(this.#cookie);
+      this.#resolve = discard; // of a receive that failed
+      throw error;
+    }
     if (kr === MACH_RCV_IN_PROGRESS) {
       this.#waiter = processor.out(0);
       return true;
@@ -189,6 +196,10 @@ export class PendingReceive {
     this.#expired = null;
     if (this.#space.idleReceives.length < IDLE_MAX) this.#space.idleReceives.push(this);
   }
+}
+
+function discard(message: Message): void {
+  message[Symbol.dispose]();
 }
 
 /** The message that the last trap received. */

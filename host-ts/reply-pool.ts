@@ -4,10 +4,11 @@
 
 import { KERN_TERMINATED, MACH_PORT_RIGHT_PORT_SET } from "./abi/codes.gen.js";
 import type { PendingCall } from "./call.js";
-import { check, errorOf, type KernError } from "./errors.js";
+import { check, errorOf, KernelPanic, type KernError } from "./errors.js";
 import { messageOf } from "./message.js";
 import { Pump, type PumpSink } from "./pump.js";
 import type { Space } from "./space.js";
+import { report } from "#platform";
 
 /** What waits for a message at a reply port. */
 export interface ReplyTaker {
@@ -31,6 +32,8 @@ export class ReplyPool implements PumpSink {
   readonly #takers: Map<number, ReplyTaker> = new Map();
   #set = 0;
   #pump: Pump | null = null;
+  /** Its receive was armed: the stack may have ended before. */
+  #started = false;
   /** Takers that keep the event loop alive. */
   #held = 0;
 
@@ -49,8 +52,8 @@ export class ReplyPool implements PumpSink {
 
   /** A port for one message, or for as long as the taker keeps it. */
   open(taker: ReplyTaker): number {
-    if (this.#pump === null) this.#start();
-    else if (this.#idle.length === 0) this.#pump.poll(); // some may be free already
+    if (!this.#started) this.#start();
+    else if (this.#idle.length === 0) this.poll(); // some may be free already
     const port = this.#idle.pop() ?? this.#make();
     this.#takers.set(port, taker);
     return port;
@@ -86,6 +89,7 @@ export class ReplyPool implements PumpSink {
   close(): void {
     this.#pump?.stop();
     this.#pump = null;
+    this.#started = false;
     this.ended(KERN_TERMINATED);
   }
 
@@ -111,16 +115,25 @@ export class ReplyPool implements PumpSink {
     this.#idle.length = 0;
     this.idleCalls.length = 0;
     const error = errorOf("mach_msg", code, "reply port");
-    for (const taker of takers) taker.failed(error);
+    for (const taker of takers) {
+      try {
+        taker.failed(error);
+      } catch (failure) {
+        if (!(failure instanceof KernelPanic)) report(failure);
+      }
+    }
   }
 
   #start(): void {
     const space = this.#space;
     const { core, handle, self } = space;
-    check("mach_port_allocate", core.mach_port_allocate(handle, self, MACH_PORT_RIGHT_PORT_SET));
-    this.#set = space.processor.out(0);
-    this.#pump = new Pump(space, this.#set, this, false);
+    if (this.#pump === null) {
+      check("mach_port_allocate", core.mach_port_allocate(handle, self, MACH_PORT_RIGHT_PORT_SET));
+      this.#set = space.processor.out(0);
+      this.#pump = new Pump(space, this.#set, this, false);
+    }
     this.#pump.start();
+    this.#started = true;
   }
 
   #make(): number {

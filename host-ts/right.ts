@@ -95,7 +95,8 @@ export class SendRight extends PortRight {
   }
 
   /**
-   * Resolves when the port has died; does not keep the event loop alive.
+   * Resolves when the port has died; does not keep the event loop alive. Stays pending when this right's name goes first, with its
+   * last reference, and when the task or the kernel ends first.
    *
    * @mach MACH_NOTIFY_DEAD_NAME
    */

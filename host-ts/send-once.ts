@@ -12,7 +12,7 @@ import {
 import { COMPLEX, Draft } from "./draft.js";
 import { errorOf, KernError } from "./errors.js";
 import { KERN_FAILURE } from "./abi/codes.gen.js";
-import { ANY_SIZE } from "./receive.js";
+import { ANY_SIZE, failed } from "./receive.js";
 import type { Space } from "./space.js";
 
 /**
@@ -31,6 +31,7 @@ export function makeSendOnce(space: Space, name: number): number {
   words[draft.at + 7] = name;
   words[draft.at + 8] = 0;
   words[draft.at + 9] = MACH_MSG_TYPE_MAKE_SEND_ONCE << 16;
+  space.replyPortDirty = true;
   const kr = space.core.mach_msg_trap(
     space.handle,
     draft.kmsg,
@@ -42,9 +43,17 @@ export function makeSendOnce(space: Space, name: number): number {
     0,
   );
   if (kr !== 0) {
-    if ((kr & 0x4000) === 0) draft.failed(kr);
+    if ((kr & 0x4000) !== 0) {
+      // It went out: what came back is released, or is still in the queue.
+      const error = failed(space, kr, "makeSendOnce");
+      space.dropReplyPort();
+      throw error;
+    }
+    space.replyPortDirty = false;
+    draft.failed(kr);
     throw errorOf("mach_msg", kr, "makeSendOnce");
   }
+  space.replyPortDirty = false;
   const kmsg = space.processor.out(0);
   const at = space.processor.out(1) >>> 2;
   const made = (space.views.i32[at + 7] as number) >>> 0;

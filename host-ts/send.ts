@@ -135,11 +135,16 @@ export class PendingSend {
     const { space, kmsg, size } = this.#draft;
     const processor = space.processor;
     this.#cookie = processor.expect((code) => this.#completed(code));
-    const kr = space.core.mach_msg_send_async(space.handle, kmsg, MACH_SEND_MSG, size, this.#cookie);
+    let kr: number;
+    try {
+      kr = space.core.mach_msg_send_async(space.handle, kmsg, MACH_SEND_MSG, size, this.#cookie);
+    } catch (error) {
+      processor.strand(this.#cookie);
+      throw error;
+    }
     if (kr !== MACH_SEND_IN_PROGRESS) {
       processor.forget(this.#cookie);
-      if (kr !== 0) this.#draft.failed(kr);
-      this.#done(kr === 0 ? null : errorOf("mach_msg", kr, "send"));
+      this.#settle(kr, kr === 0 ? null : errorOf("mach_msg", kr, "send"));
       return;
     }
     this.#waiter = processor.out(0);
@@ -155,14 +160,21 @@ export class PendingSend {
     if (space.core.mach_msg_cancel(this.#waiter) !== 0) return; // its completion is on its way
     space.processor.forget(this.#cookie);
     this.#ended();
-    this.#draft.failed(MACH_SEND_TIMED_OUT);
-    this.#done(reason);
+    this.#settle(MACH_SEND_TIMED_OUT, reason);
   }
 
   #completed(code: number): void {
     this.#ended();
-    if (code !== 0) this.#draft.failed(code);
-    this.#done(code === 0 ? null : errorOf("mach_msg", code, "send"));
+    this.#settle(code, code === 0 ? null : errorOf("mach_msg", code, "send"));
+  }
+
+  /** Gives back what was not sent, and tells; also where the kernel has panicked, and takes nothing back. */
+  #settle(code: number, error: unknown): void {
+    try {
+      if (code !== 0) this.#draft.failed(code);
+    } finally {
+      this.#done(error);
+    }
   }
 
   #ended(): void {

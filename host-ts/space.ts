@@ -1,7 +1,7 @@
 // What one task on one thread needs to send and receive: the kernel's calls, the memory's views, the
 // receive rights by name, the thread's reply ports. One per Task object; every right holds it.
 
-import { KERN_RESOURCE_SHORTAGE, MACH_PORT_RIGHT_RECEIVE } from "./abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS, MACH_PORT_RIGHT_RECEIVE } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_capacity, IpcKmsg_ikm_charged, IpcKmsg_ikm_ports_max } from "./abi/layout.gen.js";
 import type { Core } from "./core.js";
 import { SMALL_BYTES, SMALL_PORTS } from "./draft.js";
@@ -43,6 +43,11 @@ export class Space {
   readonly spares: number[] = [];
   readonly outbox: Outbox;
   readonly replies: ReplyPool;
+  /**
+   * A call over the reply port is under way, or was ended by an exception: a late reply may still come. A store before the trap and
+   * one after it, since where the stack is full no call is possible.
+   */
+  replyPortDirty = false;
   #replyPort = 0;
   /** Whether this task's messages are counted; known when it matters first. */
   #hasQuota: boolean | undefined = undefined;
@@ -74,20 +79,24 @@ export class Space {
 
   /** This thread's reply port for blocking calls. */
   replyPort(): number {
+    if (this.replyPortDirty) this.dropReplyPort();
     if (this.#replyPort === 0) this.#replyPort = this.makeReplyPort();
     return this.#replyPort;
   }
 
   /** Destroys the reply port, since a late reply might still come to it. */
   dropReplyPort(): void {
-    const name = this.#replyPort;
-    this.#replyPort = 0;
-    if (name !== 0) this.destroyReceive(name);
+    if (this.#replyPort !== 0) this.destroyReceive(this.#replyPort);
+    this.#replyPort = 0; // not before: an exception must not make it clean
+    this.replyPortDirty = false;
   }
 
   makeReplyPort(): number {
     const name = this.core.mach_reply_port(this.handle) >>> 0;
-    if (name === 0) throw new KernError("mach_reply_port", KERN_RESOURCE_SHORTAGE);
+    if (name === 0) {
+      const kr = this.core.mach_port_type(this.handle, this.self, this.self);
+      throw new KernError("mach_reply_port", kr === KERN_SUCCESS ? KERN_RESOURCE_SHORTAGE : kr);
+    }
     return name;
   }
 
@@ -117,8 +126,7 @@ export class Space {
 
   /** No call is under way: nothing is kept. */
   releaseSpares(): void {
-    for (const kmsg of this.spares) this.core.mach_msg_release(kmsg);
-    this.spares.length = 0;
+    while (this.spares.length > 0) this.core.mach_msg_release(this.spares.pop() as number);
   }
 
   destroyReceive(name: number): void {

@@ -63,6 +63,8 @@ export class Task implements Disposable {
   /**
    * The task of this worker, as its spawner made it. Every call gives the same task.
    *
+   * Waits for the spawner's letter: in a worker that was not spawned, for ever.
+   *
    * @throws KernError `KERN_NOT_SUPPORTED` on a thread that nobody can have spawned.
    * @mach mach_task_self
    */

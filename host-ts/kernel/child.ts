@@ -105,7 +105,10 @@ export class Child implements SpawnedTask {
     // A worker that is condemned may throw, and has some exit code, before it is stopped: that is no news.
     const closed = this.#kernelEnds && (end.error as { code?: unknown } | undefined)?.code === "KERN_TERMINATED";
     const exit: Exit = this.#terminated || closed ? { reason: "terminated" } : end;
-    this.#ended(this, exit);
-    this.#resolve(exit);
+    try {
+      this.#ended(this, exit);
+    } finally {
+      this.#resolve(exit);
+    }
   }
 }

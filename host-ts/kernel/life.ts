@@ -102,9 +102,12 @@ export function bury(core: Core, views: Views, { pid, generation, task }: Watch)
   endTask(core, views, task);
 }
 
+/** No task: who attaches is watched before it has one, which then ends with its last thread. */
+export const NO_TASK: TaskId = { handle: 0, serial: 0 };
+
 /** Terminates a task, if it is still the one that is meant. */
 export function endTask(core: Core, views: Views, { handle, serial }: TaskId): void {
-  if (views.u32((handle & HANDLE_ADDRESS) + Task_t_serial) === serial) core.task_terminate(handle);
+  if (handle !== 0 && views.u32((handle & HANDLE_ADDRESS) + Task_t_serial) === serial) core.task_terminate(handle);
 }
 
 /** Rings every doorbell, so that each event loop looks at what became of the kernel. */

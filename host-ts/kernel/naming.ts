@@ -25,9 +25,9 @@ export class NamingService {
 
   start(): void {
     if (this.#started) return;
-    this.#started = true;
     if (platform.whyNotShared === null) this.#spawner.startReaper(this.#port);
     else this.#serveHere();
+    this.#started = true; // not before: what could not start is tried again
   }
 
   #serveHere(): void {

@@ -223,13 +223,20 @@ export class Supervised implements SpawnedTask {
 
   #over(exit: Exit, gaveUp = false): void {
     this.#timer = undefined;
-    this.#supervision.over(this, exit, gaveUp);
-    this.#resolve(exit);
+    try {
+      this.#supervision.over(this, exit, gaveUp);
+    } finally {
+      this.#resolve(exit);
+    }
   }
 }
 
 /** How a task ended, in words. */
 export function causeOf({ reason, code, error }: Exit): string {
   if (reason !== "error") return code === undefined ? "itself" : `exit code ${code}`;
-  return `an error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  try {
+    return `an error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  } catch {
+    return "an error that cannot be written"; // it need not have a toString, or one that returns
+  }
 }

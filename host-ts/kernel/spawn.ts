@@ -5,7 +5,7 @@ import * as platform from "#platform";
 import { check } from "../errors.js";
 import type { PortLike, TaskId, WorkerLike } from "../platform/types.js";
 import type { Processor } from "../processor.js";
-import { dispositionOf, Moved, type OutgoingRight } from "../right.js";
+import { dispositionOf, Moved, type OutgoingRight, type Right } from "../right.js";
 import { Space } from "../space.js";
 import type { Quota, Task } from "../task.js";
 import type { WatcherLetter } from "../reaper/watcher.js";
@@ -39,6 +39,14 @@ export interface SpawnerKernel {
   newTask(quota?: Quota): TaskId;
 }
 
+/** A right that was moved to a task that is being started. */
+interface Given {
+  readonly right: Right;
+  /** In the new task. */
+  readonly name: number;
+  readonly disposition: number;
+}
+
 /** How long `close` waits for workers to end by themselves. */
 const GRACE_MS = 100;
 
@@ -49,6 +57,7 @@ export class Spawner {
   readonly #supervised: Set<Supervised> = new Set();
   readonly #workers: WeakSet<WorkerLike> = new WeakSet();
   #watcher: WorkerLike | undefined;
+  #watching: Int32Array | undefined;
   #closing = false;
   #reaperChild: Child | undefined;
 
@@ -59,6 +68,12 @@ export class Spawner {
   /** Number of the watcher's thread, where threads can write to each other; 0 otherwise. */
   get watcherThread(): number {
     return this.#watcher ? platform.threadOf(this.#watcher) : 0;
+  }
+
+  /** Not 0 once the watcher listens. */
+  get watching(): Int32Array {
+    this.#watching ??= new Int32Array(new SharedArrayBuffer(4));
+    return this.#watching;
   }
 
   spawn(source: (() => WorkerLike) | URL | string, options: SpawnOptions): SpawnedTask {
@@ -101,19 +116,26 @@ export class Spawner {
   startReaper(bootstrap: number): void {
     if (this.#watcher) return;
     const { port1, port2 } = new MessageChannel();
-    this.#reaperChild = this.#start(
-      platform.openReaper,
-      { name: "reaper" },
-      (exit) => this.#ended("reaper", exit),
-      { bootstrap: { name: bootstrap, disposition: MACH_MSG_TYPE_MOVE_RECEIVE } },
-      port1 as unknown as PortLike,
-    );
+    const watcher = platform.openWatcher();
+    try {
+      this.#reaperChild = this.#start(
+        platform.openReaper,
+        { name: "reaper" },
+        (exit) => this.#ended("reaper", exit),
+        { bootstrap: { name: bootstrap, disposition: MACH_MSG_TYPE_MOVE_RECEIVE } },
+        port1 as unknown as PortLike,
+      );
+    } catch (error) {
+      void watcher.terminate(); // both or none
+      throw error;
+    }
+    this.#watcher = watcher;
     const { processor, id } = this.#kernel;
-    this.#watcher = platform.openWatcher();
+    const { watching } = this;
     const deaths = port2 as unknown as PortLike;
     const { kernelMemory: kernel } = processor;
-    const letter: WatcherLetter = { "mach-ipc": kernel.version, kernelId: id, kernel, deaths };
-    this.#watcher.postMessage(letter, [deaths]);
+    const letter: WatcherLetter = { "mach-ipc": kernel.version, kernelId: id, kernel, watching, deaths };
+    watcher.postMessage(letter, [deaths]);
     // Nobody is left to bury the reaper, but whoever waits for a lock of its must learn that it is gone.
     this.#reaperChild.watched(this.#watcher);
   }
@@ -162,20 +184,27 @@ export class Spawner {
     deaths?: PortLike,
   ): Child {
     const { processor, id } = this.#kernel;
-    const outgoing = Object.entries(options.rights ?? {});
+    // Copies first: they may be of a right that is moved, and refusing one costs nothing.
+    const outgoing = Object.entries(options.rights ?? {}).sort(
+      ([, a], [, b]) => Number(a instanceof Moved) - Number(b instanceof Moved),
+    );
+    const given: Given[] = [];
     const space = Space.of(this.#kernel.task);
     for (const [, right] of outgoing) {
       dispositionOf(right); // refuses what is not a right, before anything is made
       (right instanceof Moved ? right.right : right).nameIn(space);
     }
+    const moved = outgoing.flatMap(([, right]) => (right instanceof Moved ? [right.right] : []));
+    if (new Set(moved).size < moved.length) throw new TypeError("rights: one right cannot be moved twice");
     const data = options.data === undefined ? undefined : structuredClone(options.data);
     const task = this.#kernel.newTask(options.quota);
     let life: Life | undefined;
+    let worker: WorkerLike | undefined;
     let child: Child | undefined;
     let started = false;
     try {
       life = claimRecord(processor.views);
-      const worker = this.#make(make);
+      worker = this.#make(make);
       const lock = lifeLock(id, life);
       child = new Child(options.name, worker, processor, { ...life, task, lock }, (gone, exit) => {
         this.#children.delete(gone);
@@ -188,8 +217,11 @@ export class Spawner {
       }
       for (const [key, right] of outgoing) {
         const held = right instanceof Moved ? right.right : right;
-        rights[key] = this.#hand(task.handle, held.nameIn(space), dispositionOf(right));
-        if (right instanceof Moved) right.right.give();
+        const handed = this.#hand(task.handle, held.nameIn(space), dispositionOf(right));
+        rights[key] = handed;
+        if (!(right instanceof Moved)) continue;
+        held.give();
+        given.push({ right: held, name: handed.name, disposition: dispositionOf(right) });
       }
       const ends = platform.channel();
       const invitation: Invitation = {
@@ -214,9 +246,13 @@ export class Spawner {
       started = true;
       return child;
     } catch (error) {
+      this.#takeBack(task.handle, given);
       if (child) void child.terminate();
-      else if (life) bury(processor.core, processor.views, { ...life, task, lock: "" });
-      else endTask(processor.core, processor.views, task);
+      else {
+        worker?.terminate();
+        if (life) bury(processor.core, processor.views, { ...life, task, lock: "" });
+        else endTask(processor.core, processor.views, task);
+      }
       throw error;
     }
   }
@@ -224,11 +260,25 @@ export class Spawner {
   /** A worker that nobody has had yet: one that runs already would never read its invitation. */
   #make(make: () => WorkerLike): WorkerLike {
     const worker = platform.marked(make);
-    if (typeof worker?.postMessage !== "function") throw new TypeError("worker must make a Worker");
+    if (typeof worker?.postMessage !== "function" || !platform.listens(worker))
+      throw new TypeError("worker must make a Worker");
     const ran = this.#workers.has(worker) || platform.threadOf(worker) < 0;
     if (ran) throw new TypeError("worker must make a new Worker at each call");
     this.#workers.add(worker);
     return worker;
+  }
+
+  /** Takes rights back from a task that has not begun: nobody else uses them. */
+  #takeBack(task: number, given: readonly Given[]): void {
+    const { processor, task: ours } = this.#kernel;
+    try {
+      for (const { right, name, disposition } of given) {
+        const kr = processor.core.task_insert_right(task, name, disposition, ours.handle);
+        if (kr === 0) right.takeBack(processor.out(0));
+      }
+    } catch {
+      // The kernel is gone, and the rights with it.
+    }
   }
 
   /** Gives the new task a right of ours; received types are 16 to 18, as after a message. */

@@ -5,6 +5,7 @@ import {
   type KeepAlive,
   type Letter,
   type PortLike,
+  type WatchedLife,
   type WatcherAddress,
   type Watch,
   type WorkerEnd,
@@ -78,8 +79,8 @@ export function turn(run: () => void): void {
     port1.onmessage = (): void => queue.shift()?.();
     turns = { port: port2, queue };
   }
+  turns.port.postMessage(null); // first: a message that finds nothing does no harm
   turns.queue.push(run);
-  turns.port.postMessage(null);
 }
 
 /** Reports an error that no caller can receive, as an uncaught one. */
@@ -124,6 +125,11 @@ export function listen(port: PortLike, run: (message: unknown) => void): void {
   (port as unknown as MessagePort).onmessage = ({ data }): void => run(data);
 }
 
+/** Whether events of the worker can be listened to. */
+export function listens(worker: WorkerLike): boolean {
+  return typeof (worker as Partial<Worker>).addEventListener === "function";
+}
+
 /**
  * Calls `ended` once when the worker is gone: it failed to load, threw where nobody caught, or let go
  * of its lock.
@@ -163,16 +169,21 @@ export function channel(): { mine: PortLike; theirs: PortLike } | undefined {
 /** Nothing to keep open. */
 export function keepOpen(_port: PortLike): void {}
 
-/** Takes the lock that this thread holds until it ends, and has the watcher watch it; resolves when it is held. */
-export function holdLife(_watcher: WatcherAddress, watch: Watch): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const held = (): Promise<never> => {
-      tellWatcher(watch);
-      resolve();
-      return new Promise(() => {});
-    };
-    navigator.locks.request(watch.lock, held).catch(reject);
-  });
+/** What is watched here is the lock that this thread holds until it ends, or until that life is over. */
+export function meetWatcher(_watcher: WatcherAddress): Promise<WatchedLife> {
+  let letGo = (): void => {};
+  const watch = (life: Watch): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const held = (): Promise<void> => {
+        tellWatcher(life);
+        resolve();
+        return new Promise((over) => {
+          letGo = over;
+        });
+      };
+      navigator.locks.request(life.lock, held).catch(reject);
+    });
+  return Promise.resolve({ watch, end: () => letGo() });
 }
 
 const TELL_AGAIN_MS = 50;

@@ -20,6 +20,7 @@ import {
   type KeepAlive,
   type Letter,
   type PortLike,
+  type WatchedLife,
   type WatcherAddress,
   type Watch,
   type WorkerEnd,
@@ -113,6 +114,11 @@ export function openWorker(source: URL | string, name: string): WorkerLike {
   return new Worker(source, { name } as { name: string }) as unknown as WorkerLike;
 }
 
+/** Whether events of the worker can be listened to. */
+export function listens(worker: WorkerLike): boolean {
+  return typeof (worker as Partial<Worker>).on === "function";
+}
+
 /** Calls `ended` once when the worker is gone; its thread runs nothing any more then. */
 export function watchWorker(worker: WorkerLike, _lock: string, ended: (end: WorkerEnd) => void): void {
   const emitter = worker as unknown as Worker;
@@ -144,34 +150,61 @@ export function keepOpen(port: PortLike): void {
   (port as unknown as MessagePort).unref();
 }
 
+function letClose(port: unknown): void {
+  const at = open.indexOf(port);
+  if (at >= 0) open.splice(at, 1);
+}
+
 type PostToThread = (thread: number, value: unknown, transfer: readonly unknown[]) => Promise<void>;
 const postMessageToThread = (workerThreads as { postMessageToThread?: PostToThread }).postMessageToThread;
 
-/**
- * Has the watcher watch this thread. Where threads cannot write to each other (before Node 20.19)
- * only this thread's own exit is noticed.
- */
-export function holdLife({ watcher }: WatcherAddress, watch: Watch): Promise<void> {
-  tellWatcher(watcher, watch, 50);
-  return Promise.resolve();
-}
+/** How long the watcher's answer may take: it passes through the main thread, which may be blocked. */
+const ANSWER_MS = 250;
 
-function tellWatcher(watcher: number, watch: Watch, attempts: number): void {
-  if (!postMessageToThread || watcher === 0) return;
+/**
+ * Tells the watcher of this thread, before there is anything to watch. Where threads cannot write to each other (before Node 20.19)
+ * only this thread's own exit is noticed.
+ *
+ * @throws Error when there is no watcher any more
+ */
+export async function meetWatcher({ watcher }: WatcherAddress): Promise<WatchedLife> {
+  if (!postMessageToThread || watcher === 0) return { watch: () => Promise.resolve(), end: () => {} };
   const { port1, port2 } = new MessageChannel();
-  const told = postMessageToThread(watcher, { watch: { ...watch, port: port2 } }, [port2]);
   keepOpen(port1 as unknown as PortLike);
-  told.catch(() => {
-    // It is still starting: nobody listens there yet.
-    if (attempts > 0) setTimeout(() => tellWatcher(watcher, watch, attempts - 1), 20).unref();
+  const end = (): void => {
+    letClose(port1);
+    port1.close();
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const blocked = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_MS);
   });
+  try {
+    await Promise.race([postMessageToThread(watcher, { life: port2 }, [port2]), blocked]);
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const watch = (life: Watch): Promise<void> => {
+    port1.postMessage({ watch: life }); // arrives also when this thread dies right afterwards, and before the port's end
+    return Promise.resolve();
+  };
+  return { watch, end };
 }
 
 /** In the watcher: calls `run` for every life to watch. */
 export function onWatch(run: (watch: Watch) => void): void {
   const receive = (message: unknown): void => {
-    const { watch } = message as { watch?: Watch };
+    const { watch, life } = message as { watch?: Watch; life?: MessagePort };
     if (watch) run(watch);
+    if (!life) return;
+    const port = life as unknown as PortLike;
+    keepOpen(port);
+    life.on("close", () => letClose(port));
+    life.on("message", (told: { watch: Watch }) => run({ ...told.watch, port }));
+    life.unref();
   };
   parentPort?.on("message", receive);
   process.on("workerMessage" as "message", receive);
@@ -183,7 +216,7 @@ export function watchLife(watch: Watch, ended: () => void): void {
   const port = watch.port as unknown as MessagePort;
   keepOpen(watch.port);
   port.on("close", () => {
-    open.splice(open.indexOf(watch.port), 1);
+    letClose(watch.port);
     ended();
   });
   port.start();
@@ -211,6 +244,19 @@ if (spawned) {
   else listenForLetter();
 }
 
+/** Gives the user's early messages back once somebody listens for messages, before those that come later. */
+function giveBackEarly(port: MessagePort): void {
+  const listen = port.addEventListener;
+  port.addEventListener = (...given: Parameters<typeof listen>): void => {
+    listen.apply(port, given);
+    if (given[0] !== "message") return;
+    port.addEventListener = listen;
+    queueMicrotask(() => {
+      for (const message of early.splice(0)) port.emit("message", message);
+    });
+  };
+}
+
 /** Takes messages off the parent's port without starting it, until the letter is there. */
 function takeLetter(patienceMs: number): void {
   const until = performance.now() + patienceMs;
@@ -218,8 +264,9 @@ function takeLetter(patienceMs: number): void {
   while (parentPort && !letter) {
     const received = receiveMessageOnPort(parentPort) as { message: unknown } | undefined;
     if (received && isLetter(received.message)) letter = received.message;
-    else if (received) early.push(received.message);
-    else if (performance.now() >= until) return;
+    else if (received) {
+      if (early.push(received.message) === 1) giveBackEarly(parentPort);
+    } else if (performance.now() >= until) return;
     else Atomics.wait(sleeper, 0, 0, 1);
   }
 }
@@ -239,9 +286,7 @@ function listenForLetter(): void {
 export function receiveLetter(): Promise<Letter> {
   return new Promise((resolve) => {
     deliver = (): void => {
-      if (!letter) return;
-      resolve(letter);
-      for (const message of early.splice(0)) parentPort?.emit("message", message);
+      if (letter) resolve(letter);
     };
     const look = (): void => {
       takeLetter(0);

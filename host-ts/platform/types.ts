@@ -43,6 +43,14 @@ export interface Watch {
   readonly port?: PortLike | undefined;
 }
 
+/** This thread, as the watcher knows it. */
+export interface WatchedLife {
+  /** Has a life of this thread watched; resolves when its end cannot be missed any more. */
+  watch(life: Watch): Promise<void>;
+  /** Says that it is over though the thread goes on. */
+  end(): void;
+}
+
 /** Where the watcher of a kernel is found by a thread that it does not know. */
 export interface WatcherAddress {
   readonly kernelId: string;

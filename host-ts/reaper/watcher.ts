@@ -12,12 +12,14 @@ import type { Letter, PortLike } from "../platform/types.js";
 export interface WatcherLetter extends Letter {
   readonly kernelId: string;
   readonly kernel: KernelMemory;
+  /** Set once this thread listens. */
+  readonly watching: Int32Array;
   /** Where the reaper is told. */
   readonly deaths: PortLike;
 }
 
 async function main(): Promise<void> {
-  const { kernel, deaths } = (await platform.receiveLetter()) as WatcherLetter;
+  const { kernel, deaths, watching } = (await platform.receiveLetter()) as WatcherLetter;
   const views = new Views(kernel.memory);
   platform.onWatch((watch) => {
     platform.watchLife(watch, () => {
@@ -25,6 +27,7 @@ async function main(): Promise<void> {
       deaths.postMessage({ ...watch, port: undefined });
     });
   });
+  Atomics.store(watching, 0, 1);
 }
 
 void main();

@@ -30,7 +30,7 @@ async function attach(make: (parts: TaskParts) => Task): Promise<Task> {
   const lock = lifeLock(kernelId, { pid, generation });
   const task = invitation.task;
   if (life) platform.keepOpen(life);
-  else await platform.holdLife({ kernelId, watcher: 0 }, { pid, generation, lock, task });
+  else await (await platform.meetWatcher({ kernelId, watcher: 0 })).watch({ pid, generation, lock, task });
   const processor = await Processor.attach(kernel, pid);
   check("task_attach", processor.core.task_attach(task.handle));
   const rights: Record<string, Right> = {};

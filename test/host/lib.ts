@@ -1,5 +1,8 @@
 // What the tests of this folder share: workers of ./workers, their end, and the elements that live in a kernel.
 
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Kernel, SpawnedTask, SpawnOptions, Task } from "mach-ipc";
 import type { Processor } from "../../dist/processor.js";
@@ -14,6 +17,17 @@ export function inside(task: Task): { readonly processor: Processor; readonly ha
 export function start(kernel: Kernel, file: string, options: Partial<SpawnOptions> = {}): SpawnedTask {
   const url = new URL(`./workers/${file}`, import.meta.url);
   return kernel.spawn(() => new Worker(url), { name: file, ...options });
+}
+
+/** What a program of ./programs prints; one that hangs is ended. */
+export async function output(program: string, options: readonly string[] = []): Promise<string> {
+  const path = fileURLToPath(new URL(`./programs/${program}`, import.meta.url));
+  const run = promisify(execFile)(process.execPath, [...options, path], {
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+    maxBuffer: 1 << 26, // the runtime itself complains of rejections where the stack is full
+  });
+  return (await run).stdout.trim();
 }
 
 /** The object that a worker reports as JSON in a message's body; rejects when the worker ends before. */

@@ -1,11 +1,12 @@
 // Goal: an exception in the middle of a trap harms nobody. Method: a thread's stack ends inside the kernel's send, a thousand
-// times, while another thread and this one use the same space; all three go on, and nothing is left locked.
+// times, while another thread and this one use the same space; all three go on, and nothing is left locked. Then programs of their
+// own, whose stack ends inside calls and waits.
 
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { Kernel } from "mach-ipc";
 import * as layout from "../../host-ts/abi/layout.gen.js";
-import { inside } from "./lib.js";
+import { inside, output } from "./lib.js";
 
 const OVERFLOWS = 1000;
 
@@ -68,3 +69,11 @@ test("a thousand stack overflows inside send stop nobody who uses the same space
   message[Symbol.dispose]();
   await Promise.all([user.worker.terminate(), victim.worker.terminate()]);
 }, 120_000);
+
+test("after stack overflows in blocking calls every later call gets its own answer", async () => {
+  expect(await output("overflow-call.mjs")).toBe("0 wrong");
+}, 90_000);
+
+test("a stack overflow in a thread's first asynchronous wait leaves its event loop able to hear", async () => {
+  expect(await output("overflow-wait.mjs")).toBe("receive ok, call ok, call of another task ok");
+}, 90_000);
