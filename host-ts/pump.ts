@@ -146,7 +146,13 @@ export class Pump {
     if (this.#stopped || this.#cookie >= 0) return;
     const { core, handle, processor } = this.#space;
     const cookie = processor.expect(this.#completed, this.#hold);
-    const kr = core.mach_msg_receive_async(handle, this.#name, MACH_RCV_MSG, ANY_SIZE, cookie);
+    let kr: number;
+    try {
+      kr = core.mach_msg_receive_async(handle, this.#name, MACH_RCV_MSG, ANY_SIZE, cookie);
+    } catch (error) {
+      processor.strand(cookie);
+      throw error;
+    }
     if (kr === MACH_RCV_IN_PROGRESS) {
       this.#cookie = cookie;
       this.#waiter = processor.out(0);

@@ -19,8 +19,8 @@ import { Replies } from "./replies.js";
 /** How a server behaves. */
 export interface ServeOptions {
   /**
-   * Told of what a handler threw that is no KernError; the caller gets MIG_REMOTE_ERROR. Default: it is
-   * printed with `console.error`.
+   * Told of what a handler threw that is no KernError, or why its results cannot be sent; the caller gets
+   * MIG_REMOTE_ERROR. Default: it is printed with `console.error`. What it throws is an uncaught error.
    */
   readonly onError?: ((error: unknown, routine: string) => void) | undefined;
 }

@@ -16,7 +16,6 @@ import {
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../abi/layout.gen.js";
-import { NO_KMSG, whyNone } from "../draft.js";
 import type { Task } from "../task.js";
 import { buffer, u32, word } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
@@ -112,7 +111,7 @@ export function machMsgBatchTraps(self: Task, into: MessageCopier, from: Message
       if (size < MSGH_HEADER_BYTES || (size & 3) !== 0) return { prepared: i, why: MACH_SEND_MSG_TOO_SMALL };
       if (size > slot || at + size > msgs.length) return { prepared: i, why: MACH_SEND_INVALID_DATA };
       const kmsg = core.mach_msg_prepare(handle, size, portSlotsIn(msgs, at, size)) >>> 0;
-      if (kmsg <= NO_KMSG) return { prepared: i, why: whyNone(processor, handle) };
+      if (kmsg === 0) return { prepared: i, why: processor.out(1) };
       into.in(msgs, at, size, out[0] as number);
       kmsgs[i] = kmsg;
       batch[i * 2] = kmsg;

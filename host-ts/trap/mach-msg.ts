@@ -19,7 +19,6 @@ import {
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
 import { IpcKmsg_ikm_capacity, IpcKmsg_ikm_charged } from "../abi/layout.gen.js";
-import { NO_KMSG, whyNone } from "../draft.js";
 import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
@@ -184,10 +183,7 @@ export function machMsgTraps(self: Task): MachMsgTraps {
           sent.in(msg, 0, send_size, spareAddress);
         } else {
           kmsg = core.mach_msg_prepare(handle, send_size, complex ? portSlotsIn(msg, 0, send_size) : 0) >>> 0;
-          if (kmsg <= NO_KMSG) {
-            kmsg = 0;
-            return whyNone(processor, handle);
-          }
+          if (kmsg === 0) return processor.out(1); // not of `out`: this thread may have left the kernel
           sent.in(msg, 0, send_size, out[0] as number);
         }
       }

@@ -85,3 +85,20 @@ test("who takes what came already gets what the sink throws; the rest of the bat
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(port.tryReceive()?.id).toBe(13);
 });
+
+test("a wait that an exception left keeps nothing alive", () => {
+  const stranded: number[] = [];
+  const space = {
+    handle: 1,
+    core: {
+      mach_msg_receive_async() {
+        throw new RangeError("no stack");
+      },
+    },
+    processor: { expect: () => 7, strand: (cookie: number) => void stranded.push(cookie) },
+  };
+  const sink = { expectant: false, take() {}, taken() {}, ended() {} };
+  const pump = new Pump(space as unknown as ConstructorParameters<typeof Pump>[0], 1, sink, true);
+  expect(() => pump.start()).toThrow("no stack");
+  expect(stranded).toEqual([7]);
+});
