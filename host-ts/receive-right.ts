@@ -81,7 +81,10 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
     if (guard !== undefined) checkGuard(guard);
     const { core, handle, self } = space;
     const flags = guard === undefined ? MPO_QLIMIT : MPO_QLIMIT | MPO_CONTEXT_AS_GUARD;
-    check("mach_port_construct", core.mach_port_construct(handle, self, flags, Math.min(qlimit, 0xffffffff), guard ?? 0));
+    check(
+      "mach_port_construct",
+      core.mach_port_construct(handle, self, flags, Math.min(qlimit, 0xffffffff), guard ?? 0),
+    );
     const right = new ReceiveRight(space, space.processor.out(0));
     right.#guard = guard ?? 0;
     return right;
