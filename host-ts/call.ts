@@ -16,6 +16,7 @@ import {
   MIG_SERVER_DIED,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
+import { IpcKmsg_ikm_sender_task } from "./abi/layout.gen.js";
 import { Draft } from "./draft.js";
 import { errorOf, KernError, MigError } from "./errors.js";
 import type { Outgoing } from "./outgoing.js";
@@ -128,6 +129,10 @@ export class PendingCall implements ReplyTaker, Parcel {
     const space = this.#space;
     try {
       make(this.draft, this.to, this.#port, argument);
+      if (signal?.aborted) {
+        this.draft.discard();
+        throw signal.reason; // by the user's code that wrote the body
+      }
     } catch (error) {
       this.#idle();
       throw error;
@@ -153,7 +158,7 @@ export class PendingCall implements ReplyTaker, Parcel {
     // A send that waited for room may be told of its success after the reply: then the draft is not free.
     if (this.draft.kmsg === 0) this.#idle();
     else space.replies.drop(this.#port);
-    if (isServerDied(words, at)) {
+    if (isServerDied(words, at, kmsg)) {
       space.core.mach_msg_release(kmsg);
       reject(serverDied());
       return;
@@ -239,7 +244,7 @@ export function exchange(space: Space, draft: Draft, timeout: number): number {
   const kmsg = processor.out(0);
   const address = processor.out(1);
   space.views.reach(address, Math.max(processor.out(2), MSGH_HEADER_BYTES));
-  if (isServerDied(space.views.i32, address >>> 2)) {
+  if (isServerDied(space.views.i32, address >>> 2, kmsg)) {
     space.core.mach_msg_release(kmsg);
     throw serverDied();
   }
@@ -272,9 +277,10 @@ export function callError(error: KernError): KernError {
   return new MigError("mach_msg", MIG_SERVER_DIED, undefined, { cause: error });
 }
 
-/** Whether the message says that the reply right was destroyed unused. */
-export function isServerDied(words: Int32Array, at: number): boolean {
-  return words[at + 5] === MACH_NOTIFY_SEND_ONCE && words[at + 1] === MSGH_HEADER_BYTES;
+/** Whether the message says that the reply right was destroyed unused, and is the kernel's. */
+function isServerDied(words: Int32Array, at: number, kmsg: number): boolean {
+  if (words[at + 5] !== MACH_NOTIFY_SEND_ONCE || words[at + 1] !== MSGH_HEADER_BYTES) return false;
+  return words[(kmsg + IpcKmsg_ikm_sender_task) >>> 2] === 0;
 }
 
 export function serverDied(): MigError {

@@ -2,6 +2,7 @@
 // place, and the rights that go with it are noted, so that a send that fails can give them back.
 
 import {
+  KERN_TERMINATED,
   MACH_MSG_TYPE_COPY_SEND,
   MACH_MSG_TYPE_MOVE_RECEIVE,
   MACH_MSG_TYPE_MOVE_SEND,
@@ -16,6 +17,7 @@ import {
 } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, KMSG_SMALL_BYTES } from "./abi/layout.gen.js";
 import { errorOf } from "./errors.js";
+import type { Processor } from "./processor.js";
 import type { OutgoingRight, Right } from "./right.js";
 import { dispositionOf, Moved } from "./right.js";
 import type { Space } from "./space.js";
@@ -36,6 +38,15 @@ interface Passenger {
 /** What a kmsg of the smallest element has room for: every small message takes that much, and can be used again for any other. */
 export const SMALL_BYTES: number = KMSG_SMALL_BYTES;
 export const SMALL_PORTS: number = 1;
+
+/** No address of a kmsg is below; on a thread that left the kernel each call answers KERN_TERMINATED, this one too. */
+export const NO_KMSG: number = KERN_TERMINATED;
+
+/** Why `mach_msg_prepare` gave none. A thread that left the kernel has no results to read: they are another's by now. */
+export function whyNone({ core, outWords }: Processor, handle: number): number {
+  const why = outWords[1] as number;
+  return core.mach_port_type(handle, 0, 0) === KERN_TERMINATED ? KERN_TERMINATED : why;
+}
 
 /** A message that is not sent yet. */
 export class Draft {
@@ -69,7 +80,7 @@ export class Draft {
       ? space.core.mach_msg_prepare(space.handle, SMALL_BYTES, SMALL_PORTS) >>> 0
       : space.core.mach_msg_prepare(space.handle, size, ports) >>> 0;
     const processor = space.processor;
-    if (kmsg === 0) throw errorOf("mach_msg_prepare", processor.out(1));
+    if (kmsg <= NO_KMSG) throw errorOf("mach_msg_prepare", whyNone(processor, space.handle));
     const address = processor.out(0);
     space.views.reach(address, small ? SMALL_BYTES : size);
     this.kmsg = kmsg;

@@ -5,6 +5,7 @@ import {
   KERN_INVALID_NAME,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
   MACH_MSG_TYPE_PORT_RECEIVE,
+  MACH_PORT_TYPE_RECEIVE,
   MACH_SEND_INVALID_DEST,
   MACH_SEND_INVALID_REPLY,
   MACH_SEND_MSG,
@@ -69,9 +70,15 @@ export class Message implements Disposable {
     return this.#field(IpcKmsg_ikm_seqno);
   }
 
-  /** The right it was received with. */
+  /** The right it was received with; one that refuses all use when it was moved or disposed meanwhile. */
   get port(): ReceiveRight {
-    return this.#space.receiver((this.#words("port")[this.#at + 3] as number) >>> 0);
+    const space = this.#space;
+    const name = (this.#words("port")[this.#at + 3] as number) >>> 0;
+    const known = space.receivers.get(name);
+    if (known !== undefined) return known;
+    const right = space.receiver(name);
+    if (!receives(space, name)) right.give();
+    return right;
   }
 
   get sender(): Sender {
@@ -229,6 +236,11 @@ export class Message implements Disposable {
     this.#words("seqno");
     return this.#space.views.u32(this.#kmsg + offset);
   }
+}
+
+/** Whether the name is a receive right, of which only the kernel knew. */
+function receives({ core, handle, self, processor }: Space, name: number): boolean {
+  return core.mach_port_type(handle, self, name) === 0 && (processor.out(0) & MACH_PORT_TYPE_RECEIVE) !== 0;
 }
 
 /** @internal A message that completed without the address of its bytes at hand. */

@@ -70,8 +70,14 @@ export class Outbox {
   /** The parcel's maker gave up: takes the message back, unless it was sent. */
   withdraw(parcel: Parcel, reason: unknown): void {
     const sending = this.#sending.get(parcel);
-    if (sending !== undefined) sending.cancel(reason);
-    else if (parcel.draft.kmsg !== 0) parcel.draft.discard();
+    if (sending !== undefined) {
+      sending.cancel(reason);
+    } else if (parcel.draft.kmsg !== 0) {
+      parcel.draft.discard();
+      const queue = this.#waiting.get(parcel.to);
+      const at = queue?.indexOf(parcel) ?? -1;
+      if (at >= 0) queue?.splice(at, 1);
+    }
   }
 
   /** Sends what is there now. */

@@ -13,6 +13,7 @@ import {
 } from "./abi/codes.gen.js";
 import { COMPLEX, Draft } from "./draft.js";
 import { MachMsgError } from "./errors.js";
+import { fixed } from "./memory/views.js";
 import { dispositionOf, type OutgoingRight, SendOnceRight } from "./right.js";
 import type { Space } from "./space.js";
 
@@ -50,7 +51,7 @@ export function draftOf(
   if (rights !== undefined && !Array.isArray(rights)) throw new TypeError("message.rights: expected an array");
   const ports = rights === undefined ? 0 : rights.length;
   const start = ports === 0 ? MSGH_HEADER_BYTES : MSGH_BASE_BYTES + ports * MSGH_DESCRIPTOR_BYTES;
-  const size = start + ((bodyBytes + 3) & ~3);
+  const size = start + bodyBytes + (-bodyBytes & 3); // no 32 bits: `bodyBytes` is any number
   if (size > MACH_MSG_SIZE_MAX) throw new MachMsgError("mach_msg", MACH_SEND_TOO_LARGE);
   draft.prepare(size, ports);
   try {
@@ -94,7 +95,7 @@ function writeBody(draft: Draft, message: Outgoing, start: number, bodyBytes: nu
   const body = message.body;
   if (body instanceof Uint8Array) {
     if (body.length !== bodyBytes) throw new TypeError("message.body: changed while it was copied");
-    views.octets.set(body, address);
+    views.octets.set(fixed(body, bodyBytes), address);
     return;
   }
   const view = views.bytes(address, bodyBytes);

@@ -6,7 +6,7 @@
 
 import { MACH_IPC_RETRY, MACH_RCV_IN_PROGRESS, MACH_RCV_MSG, MACH_RCV_TIMED_OUT } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_local_name } from "./abi/layout.gen.js";
-import { turn } from "#platform";
+import { report, turn } from "#platform";
 import { Message } from "./message.js";
 import { ANY_SIZE, BATCH } from "./receive.js";
 import type { Space } from "./space.js";
@@ -40,6 +40,9 @@ export class Pump {
   readonly #hold: boolean;
   readonly #completed: (code: number, kmsg: number) => void;
   readonly #batch: Uint32Array = new Uint32Array(BATCH * 3);
+  /** What of the batch is still to be taken; some is left only where the sink threw. */
+  #next = 0;
+  #end = 0;
   #cookie = -1;
   #waiter = 0;
   #stopped = false;
@@ -66,9 +69,15 @@ export class Pump {
     this.#arm();
   }
 
-  /** Takes what is there now, unless it is being done. */
+  /** Takes what is there now, unless it is being done. What the sink throws is the caller's; the rest is taken in a turn of its own. */
   poll(): void {
-    if (!this.#taking && !this.#stopped) this.#takeBatch();
+    if (this.#taking || this.#stopped) return;
+    try {
+      this.#takeBatch(true);
+    } catch (error) {
+      turn(this.#look);
+      throw error;
+    }
   }
 
   /** Ends; a message that was handed over already is still taken. */
@@ -134,7 +143,7 @@ export class Pump {
 
   /** Waits for the next message, or takes those that came meanwhile. */
   #arm(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#cookie >= 0) return;
     const { core, handle, processor } = this.#space;
     const cookie = processor.expect(this.#completed, this.#hold);
     const kr = core.mach_msg_receive_async(handle, this.#name, MACH_RCV_MSG, ANY_SIZE, cookie);
@@ -155,12 +164,43 @@ export class Pump {
     const port = views.u32(kmsg + IpcKmsg_ikm_local_name);
     views.reach(address, 24);
     views.reach(address, views.u32(address + 4));
-    this.#sink.take(kmsg, address, port);
+    this.#give(kmsg, address, port, false);
     this.#sink.taken();
   }
 
+  /** What the sink throws is no reason to keep the next messages from it. */
+  #give(kmsg: number, address: number, port: number, polled: boolean): void {
+    try {
+      this.#sink.take(kmsg, address, port);
+    } catch (error) {
+      if (polled) throw error;
+      report(error);
+    }
+  }
+
   /** How many messages there were; negative when receiving failed. */
-  #takeBatch(): number {
+  #takeBatch(polled = false): number {
+    const count = this.#next < this.#end ? (this.#end - this.#next) / 3 : this.#fetch();
+    if (count <= 0) return count;
+    const batch = this.#batch;
+    this.#taking = true;
+    try {
+      while (this.#next < this.#end) {
+        const j = this.#next;
+        this.#next = j + 3;
+        const port = batch[j + 2] as number;
+        if (port !== DAMAGED) this.#give(batch[j] as number, batch[j + 1] as number, port, polled);
+        else new Message(this.#space, batch[j] as number, batch[j + 1] as number)[Symbol.dispose]();
+      }
+    } finally {
+      this.#taking = false;
+    }
+    this.#sink.taken();
+    return count;
+  }
+
+  /** Empties the queue into the batch; returns as `#takeBatch`. */
+  #fetch(): number {
     const { core, handle, processor, views } = this.#space;
     const kr = core.mach_msg_receive_many(handle, this.#name, MACH_RCV_MSG, BATCH);
     if (kr === MACH_RCV_TIMED_OUT) return 0;
@@ -178,17 +218,8 @@ export class Pump {
       batch[j + 2] = from[i * 8 + 7] === 0 ? (from[i * 8 + 6] as number) : DAMAGED;
       views.reach(batch[j + 1] as number, from[i * 8 + 2] as number);
     }
-    this.#taking = true;
-    try {
-      for (let j = 0; j < count * 3; j += 3) {
-        const port = batch[j + 2] as number;
-        if (port !== DAMAGED) this.#sink.take(batch[j] as number, batch[j + 1] as number, port);
-        else new Message(this.#space, batch[j] as number, batch[j + 1] as number)[Symbol.dispose]();
-      }
-    } finally {
-      this.#taking = false;
-    }
-    this.#sink.taken();
+    this.#next = 0;
+    this.#end = count * 3;
     return count;
   }
 }

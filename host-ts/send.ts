@@ -81,6 +81,10 @@ function startSend(space: Space, name: number, message: Outgoing, wait: Wait | u
   const signal = signalOf(wait);
   if (signal?.aborted) throw signal.reason;
   const draft = draftTo(space, name, message);
+  if (signal?.aborted) {
+    draft.discard();
+    throw signal.reason; // by the user's code that wrote the body
+  }
   return sendDraft(draft, name, timeout, signal);
 }
 

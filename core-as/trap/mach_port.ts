@@ -44,8 +44,6 @@ import { ipc_entry_alloc, ipc_entry_alloc_name, ipc_entry_reserve, IpcSpace } fr
 import { task_tail } from "../task/task";
 import { space_enter, space_leave, space_of } from "./target";
 
-export { space_enter, space_leave, space_of };
-
 /** A6 to A8. Returns: out 0 the name; KERN_INVALID_VALUE; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE, memory or quota. */
 export function mach_port_allocate(handle: u32, target: u32, right: u32): u32 {
   const kr = space_enter(handle, target);

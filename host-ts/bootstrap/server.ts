@@ -18,7 +18,7 @@ import { deadName } from "../name-watch.js";
 import { portDestroyed, watchDeath } from "../notification.js";
 import { isPort } from "../port-right.js";
 import { ReceiveRight } from "../receive-right.js";
-import { move, type Moved, type SendRight } from "../right.js";
+import { move, type Moved, type OutgoingRight, type SendRight } from "../right.js";
 import { Space, type SpaceOwner } from "../space.js";
 import { bootstrapSubsystem } from "./bootstrap.defs.js";
 
@@ -35,6 +35,11 @@ interface Service {
 /** What a check-in is answered with. */
 interface CheckedIn {
   readonly receive: Moved;
+}
+
+/** What a look-up is answered with. */
+interface Found {
+  readonly right: OutgoingRight;
 }
 
 /** A look-up that waits for a check-in. */
@@ -108,7 +113,7 @@ class Names {
     this.#found(service);
   }
 
-  lookUp(name: string, wait: boolean, message: Message): { right: SendRight } | Promise<{ right: SendRight }> {
+  lookUp(name: string, wait: boolean, message: Message): Found | Promise<Found> {
     const service = this.#alive(name);
     if (service !== undefined) return { right: service.send };
     if (!wait || name === "") throw refusal(BOOTSTRAP_UNKNOWN_SERVICE, name);
@@ -116,7 +121,7 @@ class Names {
     if (!isPort(reply)) throw refusal(KERN_ABORTED, name); // nobody waits any more
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        found: (found) => resolve({ right: found.send }),
+        found: (found) => resolve({ right: ownReference(found.send) }),
         failed: reject,
       };
       const waiters = this.#waiters.get(name) ?? new Set();
@@ -193,6 +198,15 @@ class Names {
     const { core, handle, self, processor } = this.#space;
     if (!isPort(right.name)) return false;
     return core.mach_port_type(handle, self, right.name) === 0 && (processor.out(0) & MACH_PORT_TYPE_SEND) !== 0;
+  }
+}
+
+/** A reference for an answer that is written later: the service may be unregistered by then. */
+function ownReference(right: SendRight): OutgoingRight {
+  try {
+    return move(right.copy());
+  } catch {
+    return right; // dead meanwhile: whoever asked is told so
   }
 }
 

@@ -77,3 +77,15 @@ export class Views {
     this.words = new Uint32Array(buffer);
   }
 }
+
+/** What engines keep on their heap, until somebody asks for its buffer, which costs more than to copy it. */
+const ON_HEAP = 64;
+
+/**
+ * `bytes`, or what has its first `length` bytes and stays that long, where the buffer is one that another
+ * thread can make grow meanwhile. Whoever grows so small a buffer while it is sent is not guarded against.
+ */
+export function fixed(bytes: Uint8Array, length: number): Uint8Array {
+  if (length <= ON_HEAP) return bytes;
+  return (bytes.buffer as { growable?: boolean }).growable === true ? bytes.subarray(0, length) : bytes;
+}

@@ -8,6 +8,7 @@
 import { MIG_ARRAY_TOO_LARGE, MIG_BAD_ARGUMENTS, MIG_TYPE_ERROR } from "../abi/codes.gen.js";
 import { COMPLEX, type Draft } from "../draft.js";
 import { MigError } from "../errors.js";
+import { fixed } from "../memory/views.js";
 import { Moved, rightOf, type SendRight } from "../right.js";
 import type { Message } from "../message.js";
 import type { Space } from "../space.js";
@@ -121,10 +122,14 @@ export class Codec {
     return bytesOf(field, value.length);
   }
 
-  /** Writes all but the header and the rights; returns the word behind. */
+  /**
+   * Writes all but the header and the rights; returns the word behind. There is room for the values as
+   * they were, which may be others by now: they are the program's own objects.
+   */
   #write(draft: Draft, values: Values): number {
     const views = draft.space.views;
     const words = views.i32;
+    const end = draft.at + (draft.size >>> 2);
     let word = draft.at + 6;
     if (this.#complex) word += 1 + 3 * this.#ports.length;
     if (this.#ndr) {
@@ -148,14 +153,21 @@ export class Codec {
         words[word++] = Number(whole & 0xffffffffn);
         words[word++] = Number(whole >> 32n);
       } else if (kind === STRING) {
-        word = this.#writeString(draft, word, field, value as string);
+        if (typeof value !== "string" || word + (bytesOf(field, value.length * 3) >>> 2) > end) {
+          throw this.#wrong(field, "a string that stays the same");
+        }
+        word = this.#writeString(draft, word, field, value);
       } else {
         const bytes = value as Uint8Array;
-        words[word++] = bytes.length;
-        const end = word + ((bytes.length + 3) >>> 2);
-        if (end > word) words[end - 1] = 0;
-        views.octets.set(bytes, word * 4);
-        word = end;
+        const length = bytes.length;
+        const behind = word + (bytesOf(field, length) >>> 2);
+        if (!(bytes instanceof Uint8Array) || behind > end) {
+          throw this.#wrong(field, "a Uint8Array that stays the same");
+        }
+        words[word++] = length;
+        if (behind > word) words[behind - 1] = 0;
+        views.octets.set(fixed(bytes, length), word * 4);
+        word = behind;
       }
     }
     return word;

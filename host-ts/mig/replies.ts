@@ -1,5 +1,6 @@
 // Replies on their way out of a server: sent together, and destroyed when nobody can have them.
 
+import { report } from "#platform";
 import { KERN_TERMINATED, MACH_SEND_MSG, MACH_SEND_INVALID_RIGHT, MACH_SEND_TIMEOUT } from "../abi/codes.gen.js";
 import type { Draft } from "../draft.js";
 import { isPort } from "../port-right.js";
@@ -11,6 +12,14 @@ export class Replies {
   #drafts: Draft[] = [];
   /** A batch is being handled, or a flush is scheduled. */
   #scheduled = false;
+  readonly #soon: () => void = () => {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.flush();
+    });
+  };
 
   constructor(space: Space) {
     this.#space = space;
@@ -22,14 +31,10 @@ export class Replies {
   }
 
   /** What a handler that was awaited puts in goes out at the end of this turn's microtasks. */
-  late(settled: PromiseLike<void>): void {
-    void settled.then(() => {
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      queueMicrotask(() => {
-        this.#scheduled = false;
-        this.flush();
-      });
+  late(settled: Promise<void>): void {
+    void settled.then(this.#soon, (error) => {
+      report(error);
+      this.#soon();
     });
   }
 

@@ -2,6 +2,7 @@
 // batches and answered in batches. A malformed request gets a MIG error, and everything it carried is
 // released; so it is when the handler fails. What a handler that succeeds was given is the handler's.
 
+import { report } from "#platform";
 import { MIG_BAD_ID, MIG_REMOTE_ERROR } from "../abi/codes.gen.js";
 import { Draft } from "../draft.js";
 import { KernError } from "../errors.js";
@@ -124,22 +125,24 @@ class Loop implements PumpSink {
     }
     message.taken(true, false);
     let result: unknown;
+    let later: Promise<unknown> | null;
     try {
       result = entry.handler(args, message);
+      later = isThenable(result) ? Promise.resolve(result) : null;
     } catch (error) {
       this.#failed(entry, message, args, error);
       return;
     }
-    if (isThenable(result)) {
-      this.#replies.late(
-        result.then(
-          (value) => this.#answer(entry, message, args, value),
-          (error) => this.#failed(entry, message, args, error),
-        ),
-      );
-    } else {
+    if (later === null) {
       this.#answer(entry, message, args, result);
+      return;
     }
+    this.#replies.late(
+      later.then(
+        (value) => this.#answer(entry, message, args, value),
+        (error) => this.#failed(entry, message, args, error),
+      ),
+    );
   }
 
   taken(): void {
@@ -167,8 +170,8 @@ class Loop implements PumpSink {
       if (typeof values !== "object") throw new TypeError(`${entry.label}: expected the results by name`);
       draft = entry.reply.encode(new Draft(this.#space), to.type, to.name, 0, to.id + 100, values, message);
     } catch (error) {
+      this.#failed(entry, message, args, error, to);
       disposeMoved(values);
-      this.#failed(entry, message, args, error);
       return;
     }
     message.taken(false, true);
@@ -176,36 +179,51 @@ class Loop implements PumpSink {
     this.#replies.put(draft);
   }
 
-  #failed(entry: Entry, message: Message, args: Values, error: unknown): void {
+  #failed(entry: Entry, message: Message, args: Values, error: unknown, to = this.#wanted(message)): void {
     for (const value of Object.values(args)) disposeRight(value);
-    if (error instanceof KernError && error.kr !== 0) {
-      this.#refuse(message, error.kr);
-      return;
+    const expected = error instanceof KernError && error.kr !== 0;
+    this.#refuse(message, expected ? error.kr : MIG_REMOTE_ERROR, to);
+    if (expected) return;
+    try {
+      this.#onError(error, entry.label);
+    } catch (thrown) {
+      report(thrown);
     }
-    this.#refuse(message, MIG_REMOTE_ERROR);
-    this.#onError(error, entry.label);
   }
 
-  /** Answers with a code alone, if an answer is wanted, and releases the request with all rights in it. */
-  #refuse(message: Message, code: number): void {
-    const space = this.#space;
-    const to = message.replyTaken || message.disposed ? null : replyOf(space, message);
+  /** Where an answer is wanted still. */
+  #wanted(message: Message): ReplyTo | null {
+    return message.replyTaken || message.disposed ? null : replyOf(this.#space, message);
+  }
+
+  /**
+   * Answers with a code alone, if an answer is wanted, and releases the request with all rights in it. The
+   * request may be gone, its kmsg used for a reply that came to nothing: `to` is still owed an answer.
+   */
+  #refuse(message: Message, code: number, to = this.#wanted(message)): void {
     if (to !== null) {
-      const draft = new Draft(space);
-      try {
-        draft.prepare(ERROR_REPLY_BYTES, 0);
-        draft.header(to.type, to.name, 0, to.id + 100);
-        const words = space.views.i32;
-        words[draft.at + 6] = 0;
-        words[draft.at + 7] = 1;
-        words[draft.at + 8] = code;
-        message.taken(false, true);
-        this.#replies.put(draft);
-      } catch {
-        draft.discard(); // no memory for a reply: the reply right's destruction tells the caller
-      }
+      message.taken(false, true);
+      const draft = this.#bare(to, code);
+      if (draft !== null) this.#replies.put(draft);
+      else this.#space.deallocate(to.name); // its destruction tells the caller
     }
     message[Symbol.dispose]();
+  }
+
+  /** A reply of a code alone; null when there is no memory for it. */
+  #bare(to: ReplyTo, code: number): Draft | null {
+    const draft = new Draft(this.#space);
+    try {
+      draft.prepare(ERROR_REPLY_BYTES, 0);
+    } catch {
+      return null;
+    }
+    draft.header(to.type, to.name, 0, to.id + 100);
+    const words = this.#space.views.i32;
+    words[draft.at + 6] = 0;
+    words[draft.at + 7] = 1;
+    words[draft.at + 8] = code;
+    return draft;
   }
 }
 
@@ -231,8 +249,13 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Results that nobody gets: what was to be given away is released. */
 function disposeMoved(values: unknown): void {
   if (typeof values !== "object" || values === null) return;
-  for (const value of Object.values(values)) {
-    if (value instanceof Moved) value.right[Symbol.dispose]();
+  for (const name of Object.keys(values)) {
+    try {
+      const value = (values as Values)[name];
+      if (value instanceof Moved) value.right[Symbol.dispose]();
+    } catch {
+      // A getter of the handler's, which has failed already.
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 import {
   KERN_SUCCESS,
   MACH_MSG_MASK,
+  MACH_MSG_SIZE_MAX,
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_MOVE_SEND_ONCE,
   MACH_MSGH_BITS_COMPLEX,
@@ -108,7 +109,8 @@ class Loop {
     this.#demux = demux;
     this.#name = name;
     this.#options = (options | MACH_RCV_MSG) & ~MACH_SEND_MSG;
-    const size = roundUp(Math.max(max, ERROR_REPLY_BYTES) + MAX_TRAILER_SIZE);
+    // No message is larger than MACH_MSG_SIZE_MAX, however much room there is.
+    const size = roundUp(Math.min(Math.max(max, ERROR_REPLY_BYTES), MACH_MSG_SIZE_MAX) + MAX_TRAILER_SIZE);
     this.#request = new Uint8Array(size);
     this.#reply = new Uint8Array(size);
   }

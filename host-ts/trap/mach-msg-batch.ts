@@ -16,6 +16,7 @@ import {
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
 import { RECEIVE_MANY_MAX, SEND_MANY_MAX } from "../abi/layout.gen.js";
+import { NO_KMSG, whyNone } from "../draft.js";
 import type { Task } from "../task.js";
 import { buffer, u32, word } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
@@ -86,7 +87,7 @@ export function descriptorsIn(msg: Uint8Array, at: number, size: number): number
 }
 
 /** How many slots a kmsg needs for the message: one for each descriptor, and for each port of an array. */
-export function slotsIn(msg: Uint8Array, at: number, size: number): number {
+export function portSlotsIn(msg: Uint8Array, at: number, size: number): number {
   const descriptors = descriptorsIn(msg, at, size);
   let listed = 0;
   for (let i = 0; i < descriptors; i++) {
@@ -110,8 +111,8 @@ export function machMsgBatchTraps(self: Task, into: MessageCopier, from: Message
       const size = wordIn(msgs, at + MSGH_SIZE);
       if (size < MSGH_HEADER_BYTES || (size & 3) !== 0) return { prepared: i, why: MACH_SEND_MSG_TOO_SMALL };
       if (size > slot || at + size > msgs.length) return { prepared: i, why: MACH_SEND_INVALID_DATA };
-      const kmsg = core.mach_msg_prepare(handle, size, slotsIn(msgs, at, size)) >>> 0;
-      if (kmsg === 0) return { prepared: i, why: out[1] as number };
+      const kmsg = core.mach_msg_prepare(handle, size, portSlotsIn(msgs, at, size)) >>> 0;
+      if (kmsg <= NO_KMSG) return { prepared: i, why: whyNone(processor, handle) };
       into.in(msgs, at, size, out[0] as number);
       kmsgs[i] = kmsg;
       batch[i * 2] = kmsg;

@@ -18,12 +18,13 @@ import {
   MSGH_LOCAL_PORT,
   MSGH_SIZE,
 } from "../abi/codes.gen.js";
-import { IpcKmsg_ikm_capacity } from "../abi/layout.gen.js";
+import { IpcKmsg_ikm_capacity, IpcKmsg_ikm_charged } from "../abi/layout.gen.js";
+import { NO_KMSG, whyNone } from "../draft.js";
 import type { Task } from "../task.js";
 import { buffer, u32 } from "./arguments.js";
 import { destroyReceived } from "./destroy.js";
 import { MessageCopier, setWordIn, wordIn } from "./message-copy.js";
-import { type MachMsgBatchTraps, machMsgBatchTraps, slotsIn } from "./mach-msg-batch.js";
+import { type MachMsgBatchTraps, machMsgBatchTraps, portSlotsIn } from "./mach-msg-batch.js";
 
 /**
  * The message call and its short forms. Times are milliseconds, sizes are bytes.
@@ -149,6 +150,8 @@ export function machMsgTraps(self: Task): MachMsgTraps {
   const sent = new MessageCopier(processor.views);
   const received = new MessageCopier(processor.views);
   const { views } = processor;
+  // Another one once this thread has left the kernel, and what it held is no longer its own.
+  const prepare = core.mach_msg_prepare;
   // In a long run of messages a received kmsg is kept and carries the next one that is sent: two traps
   // fewer a message. It is given back as soon as a call does not succeed.
   let run = 0;
@@ -174,14 +177,17 @@ export function machMsgTraps(self: Task): MachMsgTraps {
         if (send_size > MACH_MSG_SIZE_MAX) return MACH_SEND_TOO_LARGE;
         if (send_size > msg.length) return MACH_SEND_INVALID_DATA;
         const complex = ((msg[3] as number) & 0x80) !== 0;
-        if (send_size <= spareCapacity && !complex) {
+        if (send_size <= spareCapacity && !complex && core.mach_msg_prepare === prepare) {
           kmsg = spare;
           spare = 0;
           spareCapacity = 0;
           sent.in(msg, 0, send_size, spareAddress);
         } else {
-          kmsg = core.mach_msg_prepare(handle, send_size, complex ? slotsIn(msg, 0, send_size) : 0) >>> 0;
-          if (kmsg === 0) return out[1] as number;
+          kmsg = core.mach_msg_prepare(handle, send_size, complex ? portSlotsIn(msg, 0, send_size) : 0) >>> 0;
+          if (kmsg <= NO_KMSG) {
+            kmsg = 0;
+            return whyNone(processor, handle);
+          }
           sent.in(msg, 0, send_size, out[0] as number);
         }
       }
@@ -212,8 +218,11 @@ export function machMsgTraps(self: Task): MachMsgTraps {
       return MACH_RCV_INVALID_DATA;
     }
     received.out(address, bytes, rcv_msg, 0);
-    if (++run > LONG_RUN && spare === 0 && !self.bounded) keepSpare(kmsg, address);
-    else core.mach_msg_release(kmsg);
+    if (++run > LONG_RUN && spare === 0 && !self.bounded && views.u32(kmsg + IpcKmsg_ikm_charged) === 0) {
+      keepSpare(kmsg, address); // not one that counts as its sender's until it is released
+    } else {
+      core.mach_msg_release(kmsg);
+    }
     return code;
   }
 

@@ -1,7 +1,7 @@
 // Copies between a caller's buffer and the kernel's memory. Small messages go word by word, larger
 // ones by `set`: below SMALL_BYTES the call into the engine costs more than the loop.
 
-import type { Views } from "../memory/views.js";
+import { fixed, type Views } from "../memory/views.js";
 
 const SMALL_BYTES = 256;
 
@@ -10,6 +10,8 @@ export class MessageCopier {
   readonly #views: Views;
   #buffer: Uint8Array | null = null;
   #words: Int32Array | null = null;
+  /** The last large buffer that nobody can make longer. */
+  #steady: Uint8Array | null = null;
 
   constructor(views: Views) {
     this.#views = views;
@@ -22,7 +24,8 @@ export class MessageCopier {
     if (at + size > views.octets.length) views.reach(at, size);
     if (size > SMALL_BYTES) {
       const whole = from === 0 && size === buffer.length;
-      views.octets.set(whole ? buffer : buffer.subarray(from, from + size), at);
+      const steady = whole && (buffer === this.#steady || this.#isSteady(buffer));
+      views.octets.set(steady ? buffer : buffer.subarray(from, from + size), at);
       return;
     }
     const words = buffer === this.#buffer ? this.#words : this.#remember(buffer);
@@ -50,6 +53,12 @@ export class MessageCopier {
     }
     const octets = views.octets;
     for (let i = 0; i < size; i++) buffer[to + i] = octets[from + i] as number;
+  }
+
+  #isSteady(buffer: Uint8Array): boolean {
+    const steady = fixed(buffer, buffer.length) === buffer;
+    if (steady) this.#steady = buffer;
+    return steady;
   }
 
   #remember(buffer: Uint8Array): Int32Array | null {

@@ -99,3 +99,37 @@ test("calls to a full queue wait behind each other and pass those to other ports
   fast[Symbol.dispose]();
   await serving;
 });
+
+test("a call or send that its own body function aborts is not sent", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort({ qlimit: 1 });
+  const right = port.makeSend();
+  const message = (controller: AbortController) => ({
+    bodyBytes: 4,
+    body: () => controller.abort(new Error("enough")),
+  });
+  const calls = new AbortController();
+  const called = right.call(message(calls), { signal: calls.signal });
+  const hung = new Promise((resolve) => setTimeout(resolve, 5000, "hung").unref());
+  const ends = Promise.race([called, hung]);
+  expect((await rejected(ends)).message).toBe("enough");
+  right.trySend({ id: 1 });
+  const sends = new AbortController();
+  const sent = Promise.race([right.send(message(sends), { signal: sends.signal }), hung]);
+  expect((await rejected(sent)).message).toBe("enough");
+  port.tryReceive()?.[Symbol.dispose]();
+  expect(port.tryReceive()).toBeNull();
+});
+
+test("a reply that looks like the end of its right is a reply", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort();
+  const right = port.makeSend();
+  const called = right.call({ id: 71 - 100 });
+  const request = await port.receive();
+  request.respond({});
+  request[Symbol.dispose]();
+  const reply = await called;
+  expect(reply.id).toBe(71);
+  reply[Symbol.dispose]();
+});

@@ -1,9 +1,15 @@
 // Goal: what was sent is what is read, of any size, in place until disposed. Method: one thread.
 
 import { expect, test } from "vitest";
-import { Kernel, move, type ReceiveRight, type SendRight } from "mach-ipc";
+import { Kernel, type Message, move, type ReceiveRight, type SendRight } from "mach-ipc";
 import { traps } from "mach-ipc/traps";
-import { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_RECEIVE, MACH_SEND_MSG } from "../../host-ts/abi/codes.gen.ts";
+import {
+  MACH_MSG_TYPE_COPY_SEND,
+  MACH_MSG_TYPE_MAKE_SEND,
+  MACH_MSG_TYPE_MOVE_RECEIVE,
+  MACH_PORT_RIGHT_RECEIVE,
+  MACH_SEND_MSG,
+} from "../../host-ts/abi/codes.gen.ts";
 import { build } from "../lib/message.js";
 import { live, thrown, warmUp } from "./lib.js";
 
@@ -57,6 +63,42 @@ test("every use of a disposed message throws", async () => {
   ]) {
     expect(thrown(use).code).toBe("KERN_INVALID_NAME");
   }
+});
+
+test("a message outlives its port, whose right it gives out disposed then", async () => {
+  await using kernel = await Kernel.boot();
+  const { task } = kernel;
+  const { receivers } = (task.allocatePort() as unknown as { space: { receivers: Map<number, unknown> } }).space;
+  for (const moved of [false, true]) {
+    const port = task.allocatePort();
+    const right = port.makeSend();
+    right.trySend({ id: 1 });
+    using message = port.tryReceive() as Message;
+    expect(message.port).toBe(port);
+    const known = receivers.size;
+    if (moved) right.trySend({ rights: [move(port)] });
+    else port[Symbol.dispose]();
+    expect([port.disposed, message.port.disposed]).toEqual([true, true]);
+    expect(thrown(() => message.port.makeSend()).code).toBe("KERN_INVALID_NAME");
+    expect(receivers.size).toBe(known - 1);
+  }
+});
+
+test("a message to a port that was made by its Mach name gives out its right", async () => {
+  await using kernel = await Kernel.boot();
+  const { task } = kernel;
+  const set = task.allocatePortSet();
+  const mach = traps(task);
+  const out = new Uint32Array(1);
+  expect(mach.mach_port_allocate(mach.mach_task_self(), MACH_PORT_RIGHT_RECEIVE, out)).toBe(0);
+  const [name] = out as unknown as [number];
+  expect(mach.mach_port_insert_member(mach.mach_task_self(), name, set.name)).toBe(0);
+  expect(mach.mach_port_insert_right(mach.mach_task_self(), name, name, MACH_MSG_TYPE_MAKE_SEND)).toBe(0);
+  const draft = build({ remote: name, remoteDisposition: MACH_MSG_TYPE_COPY_SEND, id: 3 });
+  expect(mach.mach_msg(draft, MACH_SEND_MSG, draft.length, 0, 0, 0, 0)).toBe(0);
+  using message = set.tryReceive() as Message;
+  expect([message.port.name, message.port.disposed]).toEqual([name, false]);
+  expect(message.port).toBe(message.port);
 });
 
 test("a message answers its sender once", async () => {

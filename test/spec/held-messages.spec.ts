@@ -4,15 +4,18 @@
 import { expect, test } from "vitest";
 import {
   KERN_INVALID_ARGUMENT,
+  KERN_INVALID_TASK,
   KERN_SUCCESS,
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_COPY_SEND,
   MACH_MSG_TYPE_MAKE_SEND,
+  MACH_RCV_TIMED_OUT,
   MACH_SEND_INVALID_DATA,
   MACH_SEND_MSG,
   MACH_SEND_MSG_TOO_SMALL,
   MACH_SEND_TIMED_OUT,
   MACH_SEND_TIMEOUT,
+  MACH_SEND_TOO_LARGE,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
 import { build } from "../lib/message.js";
@@ -80,4 +83,29 @@ test("limits of what is prepared", async () => {
     expectCode(a.task.processor.out(1), KERN_INVALID_ARGUMENT);
   }
   expect(machine.census()).toEqual(before);
+});
+
+test("A71 A72 sizes that no message has", async () => {
+  await using machine = await boot();
+  const a = machine.task();
+  const kmsg = prepare(a, build({ remote: a.allocate(), remoteDisposition: MACH_MSG_TYPE_MAKE_SEND }), 0);
+  for (const size of [0, 20, 23, 26]) expectCode(send(a, kmsg, size), MACH_SEND_MSG_TOO_SMALL);
+  for (const size of [50_331_588, 0xfffffffc]) expectCode(send(a, kmsg, size), MACH_SEND_TOO_LARGE);
+  expectCode(send(a, kmsg, 24), MACH_MSG_SUCCESS);
+});
+
+test("A10 the core's own calls of a task that has ended are INVALID_TASK; more than a batch has room for, INVALID_ARGUMENT", async () => {
+  await using machine = await boot();
+  const [a, b] = [machine.task(), machine.task()];
+  const { core, handle } = a;
+  expectCode(core.mach_msg_send_many(b.handle, 513, 1, 0), KERN_INVALID_ARGUMENT);
+  expectCode(core.mach_msg_receive_many(b.handle, b.allocate(), 2, 0), MACH_RCV_TIMED_OUT);
+  a.task[Symbol.dispose]();
+  expectCode(core.mach_msg_send_many(handle, 0, 1, 0), KERN_INVALID_TASK);
+  expectCode(core.mach_msg_receive_many(handle, 0, 2, 1), KERN_INVALID_TASK);
+  expectCode(core.mach_msg_receive_async(handle, 0, 2, 24, 0), KERN_INVALID_TASK);
+  expectCode(core.mach_msg_send_async(handle, 0, 1, 24, 0), KERN_INVALID_TASK);
+  expectCode(core.mach_msg_trap(handle, 0, 1, 24, 0, 0, 0, 0), KERN_INVALID_TASK);
+  expect(core.mach_msg_prepare(handle, 24, 0)).toBe(0);
+  expectCode(a.task.processor.out(1), KERN_INVALID_TASK);
 });

@@ -232,6 +232,18 @@ test("A212 with RCV_LARGE the buffer grows, without it a large request ends the 
   expect(a.take(reply).id).toBe(MACH_NOTIFY_SEND_ONCE);
 });
 
+test("A212 a largest size above any message's is as good as the largest message's", async () => {
+  await using machine = await boot();
+  const [a, b] = [machine.task(), machine.task()];
+  const { inbox, reply, ask } = pair(b, a);
+  const data = new Uint8Array(5000).fill(7);
+  for (const size of [0x90000000, 0xffffffff]) {
+    ask(1, { data });
+    expectCode(serve(b, answer, inbox, size), MACH_RCV_TIMED_OUT);
+    expect(a.take(reply).id).toBe(1 + ANSWER);
+  }
+});
+
 test("A212 mach_msg_server_once serves one request and answers how its reply fared", async () => {
   await using machine = await boot();
   const [a, b] = [machine.task(), machine.task()];

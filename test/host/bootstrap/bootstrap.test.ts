@@ -15,6 +15,24 @@ test("a look-up waits until the service checks in", async () => {
   expect((await port.receive({ timeout: 5000 })).id).toBe(3);
 });
 
+test("a look-up that waited is answered also when the service is unregistered at once", async () => {
+  await using kernel = await Kernel.boot();
+  const port = kernel.task.allocatePort();
+  const own = port.makeSend();
+  await kernel.bootstrap.list();
+  const waiting = kernel.bootstrap.lookUp("brief", { timeout: 5000 });
+  await expect.poll(() => kernel.bootstrap.list()).toEqual([]); // it is there by now
+  const before = port.status().makeSendCount;
+  await Promise.all([kernel.bootstrap.register("brief", own), kernel.bootstrap.unregister("brief")]);
+  const right = await waiting;
+  expect(right.trySend({ id: 5 })).toBe(true);
+  expect((await port.receive({ timeout: 5000 })).id).toBe(5);
+  expect(port.status().makeSendCount).toBe(before);
+  own[Symbol.dispose]();
+  right[Symbol.dispose]();
+  await expect.poll(() => port.status().senders).toBe(false); // nobody kept a reference
+});
+
 test("a look-up that may not wait, not for ever, or no more, fails", async () => {
   await using kernel = await Kernel.boot();
   const now = await rejected(kernel.bootstrap.lookUp("nobody", { timeout: 0 }));

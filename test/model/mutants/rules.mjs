@@ -21,7 +21,7 @@ const WAKES = /\b(waiter_wake|wake_unlocked|word_wake|wake_flush|waiter_post)\(|
 const KICKS =
   /\b(imq_recheck|imq_kick_locked|imq_drain|ipc_pset_announce|ipc_pset_pass_on|imq_flag_clear|imq_recover|imq_admit(_all)?|imq_dequeued|imq_release_slot|imq_append_chain)\(|io_dirty = 1|^word_store\(p_rescan/;
 const OWNERS =
-  /\.z_owner = |\bowner_(set|hold|take)\(|^element_release\(|^(word_store|word_cas)\((element|frame_owner_at|owner_at|address)\b|^journal_set\([^;]*, (OWNER_\w+[^,]*|my_pid\(\)|owner)\);$/;
+  /\.z_owner = |\bowner_(set|hold|hold_array|take)\(|^element_release\(|^(word_store|word_cas)\((element|frame_owner_at|owner_at|address)\b|^journal_set\([^;]*, (OWNER_\w+[^,]*|my_pid\(\)|owner)\);$/;
 const STOPS = /\b(processor_acknowledge|processor_must_leave|p_stop_at|h_terminated_at)\(|"p_stop"|^trap_die\(/;
 const LOCKS = /\b(lock_note|lock_forget|lock_open)\(|\bp_held_count\b/;
 const WORK = /\b(reap_run|reap_push|reap_pop|task_resume)\(|\bp_ending = /;
