@@ -87,8 +87,11 @@ export class NotificationRequest implements ReplyTaker {
   }
 
   failed(error: KernError): void {
-    this.#failed(error);
-    this.#settled();
+    try {
+      this.#settled();
+    } finally {
+      this.#failed(error); // also where the kernel has panicked, and throws
+    }
   }
 
   /** Disarms it; nobody is told. */

@@ -139,7 +139,8 @@ export class Task implements Disposable {
   }
 
   /**
-   * Terminates the task: its rights are released, its ports die, its peers are told.
+   * Terminates the task: its rights are released, its ports die, its peers are told. In a worker that was spawned or attached, this
+   * leaves the kernel: messages that were received here end too, and must not be read afterwards.
    *
    * @mach task_terminate
    */

@@ -61,11 +61,11 @@ export interface WatcherAddress {
 /** The first message to a worker that `spawn` started. */
 export interface Letter {
   readonly "mach-ipc": string;
+  readonly kernel: unknown;
 }
 
-/** True if `message` is the first message of `spawn`, of any version of this package. */
+/** True if `message` is the first message of `spawn`, of any version of this package. An attachment, which has no `kernel`, is the user's. */
 export function isLetter(message: unknown): message is Letter {
-  return (
-    typeof message === "object" && message !== null && "mach-ipc" in message && typeof message["mach-ipc"] === "string"
-  );
+  if (typeof message !== "object" || message === null || !("mach-ipc" in message)) return false;
+  return typeof message["mach-ipc"] === "string" && "kernel" in message;
 }

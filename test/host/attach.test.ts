@@ -4,7 +4,7 @@
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { Kernel } from "mach-ipc";
-import { until } from "./lib.js";
+import { output, until } from "./lib.js";
 
 function worker(): Worker {
   return new Worker(new URL("./workers/attaching.mjs", import.meta.url));
@@ -70,3 +70,7 @@ test("a kernel that was closed is joined by nobody", async () => {
   expect(await next(thread)).toEqual(["KERN_TERMINATED"]);
   await thread.terminate();
 }, 60_000);
+
+test("a thread joins a kernel though the main thread is blocked", async () => {
+  expect(await output("attach-blocked.mjs")).toBe("heard");
+}, 90_000);

@@ -77,6 +77,23 @@ await runChecks(checks, [
     await ending(client, "leave");
   },
   async () => {
+    const records = () => kernel.dump().processors.length;
+    const before = records();
+    for (const end of ["leave", "terminate"]) {
+      const worker = new Worker(new URL("./attaching.worker.mjs", import.meta.url), { type: "module" });
+      const tell = (what) =>
+        new Promise((resolve) => {
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.postMessage(what);
+        });
+      equal([await tell(kernel.attachment), records()], ["attached", before + 1]);
+      if (end === "leave") equal(await tell("leave"), "left");
+      else worker.terminate();
+      while (records() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+      worker.terminate();
+    }
+  },
+  async () => {
     await kernel.close();
   },
 ]);

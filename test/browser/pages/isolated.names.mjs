@@ -9,5 +9,6 @@ export const checks = [
   "a call to a worker that is terminated while it waits rejects with MIG_SERVER_DIED",
   "a call to a worker that is terminated while it loops rejects with MIG_SERVER_DIED",
   "a call to a worker that closes itself rejects with MIG_SERVER_DIED",
+  "a worker that attached gives its record back when it leaves, and when it is terminated",
   "the kernel closes",
 ];
