@@ -3,9 +3,7 @@
 const MEMORY = "waits for out-of-line memory";
 
 /** "call CODE", or "* CODE" for every call -> why. */
-export const emptyCodes = {
-  "* MACH_IPC_WOULD_BLOCK": "only on a thread that may not block: test/browser/pages/isolated.mjs shows it",
-};
+export const emptyCodes = {};
 
 /** Assertion -> why. */
 export const emptyAssertions = {
