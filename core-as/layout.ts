@@ -91,6 +91,7 @@ export const Header_h_burial: usize = offsetof<Header>("h_burial");
 export const Processor_p_state: usize = offsetof<Processor>("p_state");
 export const Processor_p_stop: usize = offsetof<Processor>("p_stop");
 export const Processor_p_wake: usize = offsetof<Processor>("p_wake");
+export const Processor_p_special: usize = offsetof<Processor>("p_special");
 export const Processor_p_work: usize = offsetof<Processor>("p_work");
 export const Processor_p_completed: usize = offsetof<Processor>("p_completed");
 export const Processor_p_drain: usize = offsetof<Processor>("p_drain");

@@ -3,13 +3,12 @@
 import { journal_commit } from "../kern/journal";
 import { me, my_pid, out_get, processor_special_set } from "../kern/processor";
 import { KERN_SUCCESS } from "../abi/kern_return";
-import { MACH_PORT_RIGHT_RECEIVE, MACH_PORT_TYPE_SEND_RECEIVE, name_index } from "../abi/port";
-import { entry_at, ie_bits_with } from "../ipc/ipc_entry";
-import { ipc_hash_insert, ipc_hash_reserve } from "../ipc/ipc_hash";
+import { MACH_PORT_QLIMIT_BASIC, name_index } from "../abi/port";
+import { entry_at } from "../ipc/ipc_entry";
 import { ip_lock, ip_unlock, port_at } from "../ipc/ipc_port";
 import { IpcSpace, is_entry, is_lock, is_unlock } from "../ipc/ipc_space";
 import { task_from } from "../task/task";
-import { allocate } from "./mach_port";
+import { allocate_port } from "./mach_port";
 import { trap_enter, trap_leave } from "./trap";
 
 /** A210. Returns: the name of a new port with a receive and a send right; 0 on failure. The thread's former one is like any other now. */
@@ -25,17 +24,11 @@ export function thread_get_special_reply_port(handle: u32): u32 {
 
 /** Conditions: space locked, nothing in the journal. Commits. */
 function special_reply_port(space: IpcSpace): u32 {
-  const reserved = ipc_hash_reserve(space);
-  journal_commit();
-  if (!reserved || allocate(space, MACH_PORT_RIGHT_RECEIVE, 0) != KERN_SUCCESS) return 0;
+  if (allocate_port(space, 0, 0, MACH_PORT_QLIMIT_BASIC, 0, 1) != KERN_SUCCESS) return 0;
   const name = out_get(0);
   const entry = entry_at(is_entry(space, name_index(name)));
   const port = port_at(entry.ie_object);
   ip_lock(port);
-  entry.ie_bits = ie_bits_with(entry.ie_bits, MACH_PORT_TYPE_SEND_RECEIVE, 1);
-  ipc_hash_insert(space, name, entry.ie_object);
-  port.ip_srights = 1;
-  port.ip_mscount = 1;
   port.ip_thread = my_pid();
   journal_commit();
   ip_unlock(port);

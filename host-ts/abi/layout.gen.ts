@@ -18,6 +18,7 @@ export const Header_h_burial = 80;
 export const Processor_p_state = 0;
 export const Processor_p_stop = 48;
 export const Processor_p_wake = 52;
+export const Processor_p_special = 100;
 export const Processor_p_work = 24;
 export const Processor_p_completed = 64;
 export const Processor_p_drain = 80;

@@ -9,6 +9,7 @@ const WORDS = {
   work: layout.Processor_p_work,
   completions: layout.Processor_p_completed,
   "completions that it took": layout.Processor_p_drain,
+  "a special reply port": layout.Processor_p_special,
   "an open transaction": layout.Processor_p_journal_count,
 };
 

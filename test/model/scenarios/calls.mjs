@@ -1,7 +1,7 @@
 // Calls on names and ports alone, with every kind of right, and their refusals: the explorer dies after each of their writes.
 
 import * as codes from "../../../dist/abi/codes.gen.js";
-import { kernelTrap, receive, send, trap } from "../world.mjs";
+import { detach, kernelTrap, receive, send, trap } from "../world.mjs";
 
 const { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE } = codes;
 const { MACH_MSG_TYPE_MOVE_RECEIVE, MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE } = codes;
@@ -167,5 +167,18 @@ export const calls = {
       ],
       loops: [loop],
     };
+  },
+
+  /** The thread's special reply port, and another in its place; the first can be moved from then on. */
+  "special reply port"(world) {
+    const task = world.task(2, 4);
+    const get = kernelTrap("thread_get_special_reply_port", task.handle);
+    return solo(2, [get, get]);
+  },
+
+  /** Who has one leaves. */
+  "special reply port of one who leaves"(world) {
+    const task = world.task(2, 4);
+    return { ...solo(2, [kernelTrap("thread_get_special_reply_port", task.handle), detach()]), unaccounted: true };
   },
 };
