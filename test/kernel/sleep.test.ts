@@ -18,10 +18,11 @@ const LONG = 20_000;
 
 /** Acts once the sleeper's waiter is there, and the thread has had time to fall asleep. */
 const OTHER = `
-const { workerData: { module, memory, record, attach, zone, calls } } = require("node:worker_threads");
+const { parentPort, workerData: { module, memory, record, attach, zone, calls } } = require("node:worker_threads");
 const processor = new WebAssembly.Global({ value: "i32", mutable: false }, record);
 const core = new WebAssembly.Instance(module, { env: { memory, processor, now: () => performance.now() } }).exports;
 core.processor_attach(attach);
+parentPort.postMessage("ready");
 const nap = new Int32Array(new SharedArrayBuffer(4));
 while (core.zone_count(zone) === 0) Atomics.wait(nap, 0, 0, 1);
 Atomics.wait(nap, 0, 0, 30);
@@ -88,8 +89,8 @@ class Sleeper {
     return set;
   }
 
-  /** As soon as this thread waits, another makes the calls. */
-  meanwhile(...calls: Call[]): Promise<unknown> {
+  /** As soon as this thread waits, another makes the calls. Resolves when that is there; `ends` says when it is gone. */
+  async meanwhile(...calls: Call[]): Promise<void> {
     const { module, memory } = this;
     const data = {
       module,
@@ -99,9 +100,8 @@ class Sleeper {
       zone: layout.ZONE_WAITER,
     };
     const worker = new Worker(OTHER, { eval: true, workerData: { ...data, calls } });
-    const end = new Promise((resolve) => worker.once("exit", resolve));
-    ends.push(end);
-    return end;
+    ends.push(new Promise((resolve) => worker.once("exit", resolve)));
+    await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
   }
 
   /** The code, or the identifier of the message. */
@@ -138,14 +138,15 @@ class Sleeper {
 }
 
 const ends: Promise<unknown>[] = [];
+const gone = () => Promise.all(ends.splice(0));
 afterEach(async () => {
-  await Promise.all(ends.splice(0));
+  await gone();
 });
 
 test("a message wakes who waits on its port", async () => {
   const s = new Sleeper();
   const port = s.port();
-  s.meanwhile(["send", s.handle, port, 7]);
+  await s.meanwhile(["send", s.handle, port, 7]);
   expect(s.receive(port)).toBe(7);
   s.done();
 });
@@ -154,7 +155,7 @@ test("a message wakes who waits on a set of its port", async () => {
   const s = new Sleeper();
   const port = s.port();
   const set = s.setOf(port);
-  s.meanwhile(["send", s.handle, port, 8]);
+  await s.meanwhile(["send", s.handle, port, 8]);
   expect(s.receive(set)).toBe(8);
   s.done();
 });
@@ -172,41 +173,41 @@ test("the end of its time wakes who waits for a message, or for room", () => {
 test("the end of the port wakes who waits for a message", async () => {
   const s = new Sleeper();
   const port = s.port();
-  const end = s.meanwhile(["mach_port_destroy", s.handle, s.self, port]);
+  await s.meanwhile(["mach_port_destroy", s.handle, s.self, port]);
   expect(s.receive(port)).toBe("MACH_RCV_PORT_DIED");
-  await end;
+  await gone();
   s.done();
 });
 
 test("the end of the set wakes who waits for a message", async () => {
   const s = new Sleeper();
   const set = s.setOf(s.port());
-  const end = s.meanwhile(["mach_port_destroy", s.handle, s.self, set]);
+  await s.meanwhile(["mach_port_destroy", s.handle, s.self, set]);
   expect(s.receive(set)).toBe("MACH_RCV_PORT_DIED");
-  await end;
+  await gone();
   s.done();
 });
 
-test("the end of the kernel wakes who waits on a port", () => {
+test("the end of the kernel wakes who waits on a port", async () => {
   const s = new Sleeper();
-  s.meanwhile(["kernel_terminate"]);
+  await s.meanwhile(["kernel_terminate"]);
   expect(s.receive(s.port())).toBe("KERN_TERMINATED");
   s.done();
 });
 
-test("the end of the kernel wakes who waits on a set", () => {
+test("the end of the kernel wakes who waits on a set", async () => {
   const s = new Sleeper();
   const set = s.setOf(s.port());
-  s.meanwhile(["kernel_terminate"]);
+  await s.meanwhile(["kernel_terminate"]);
   expect(s.receive(set)).toBe("KERN_TERMINATED");
   s.done();
 });
 
-test("the end of the kernel wakes who waits for room", () => {
+test("the end of the kernel wakes who waits for room", async () => {
   const s = new Sleeper();
   const port = s.port();
   s.fill(port);
-  s.meanwhile(["kernel_terminate"]);
+  await s.meanwhile(["kernel_terminate"]);
   expect(s.send(port, 7)).toBe("KERN_TERMINATED");
   s.done();
 });
@@ -215,9 +216,9 @@ test("room wakes who waits for it", async () => {
   const s = new Sleeper();
   const port = s.port();
   s.fill(port);
-  const end = s.meanwhile(["mach_msg_trap", s.handle, 0, RECEIVE | TIMEOUT, 0, 4096, port, 0, 0]);
+  await s.meanwhile(["mach_msg_trap", s.handle, 0, RECEIVE | TIMEOUT, 0, 4096, port, 0, 0]);
   expect(s.send(port, 7)).toBe("KERN_SUCCESS");
-  await end;
+  await gone();
   expect([2, 3, 4, 5, 7].map(() => s.receive(port, 0))).toEqual([2, 3, 4, 5, 7]);
   expect(s.receive(port, 0)).toBe("MACH_RCV_TIMED_OUT");
   s.done();
@@ -227,9 +228,9 @@ test("the end of the port wakes who waits for room, and the message is gone", as
   const s = new Sleeper();
   const port = s.port();
   s.fill(port);
-  const end = s.meanwhile(["mach_port_destroy", s.handle, s.self, port]);
+  await s.meanwhile(["mach_port_destroy", s.handle, s.self, port]);
   expect(s.send(port, 7)).toBe("KERN_SUCCESS");
-  await end;
+  await gone();
   expect(s.core.zone_count(layout.ZONE_KMSG_SMALL)).toBe(0);
   expect(s.core.zone_count(layout.ZONE_PORT)).toBe(1);
   s.done();
