@@ -217,6 +217,9 @@ describe("when memory is used up", () => {
     for (let n = 0; n < 766; n++) b.give(b.allocate(), MAKE, a);
     const [own, more] = [a.allocate(), a.allocate()];
     const theirs = b.allocate();
+    const nameOfA = a.give(a.self, COPY, b);
+    const kept = b.give(b.allocate(), MAKE, b);
+    expectKr(b.agent.core.mach_ports_register(b.handle, b.self, 1, kept, 0, 0), codes.KERN_SUCCESS);
     const spare = [1, 2, 3, 4].map(() => a.prepare({}).kmsg);
     const [freeB, freeA] = [exhaust(b), exhaust(a)];
     for (const kmsg of spare) expectKr(core.mach_msg_release(kmsg), codes.KERN_SUCCESS);
@@ -228,6 +231,12 @@ describe("when memory is used up", () => {
       core.mach_port_extract_right(a.handle, name, theirs, MAKE),
     ];
     expect(codesOf.map(spell)).toEqual(codesOf.map(() => "KERN_RESOURCE_SHORTAGE"));
+    expect(spell(core.mach_ports_lookup(a.handle, name))).toBe("KERN_RESOURCE_SHORTAGE");
+    const fresh = (1000 << 8) | 3; // in a chunk that is there
+    const { core: theirCore } = b.agent;
+    expect(spell(theirCore.mach_port_insert_right(b.handle, nameOfA, fresh, theirs, MAKE))).toBe(
+      "KERN_RESOURCE_SHORTAGE",
+    );
     expect(core.mach_host_self(a.handle)).toBe(0);
     expect(core.thread_get_special_reply_port(a.handle)).toBe(0);
     expect([a.type(own), a.type(more)]).toEqual([0x20000, 0x20000]);
@@ -240,6 +249,27 @@ describe("when memory is used up", () => {
     expect(machine.census(one)).toEqual({ PORT: 1 }); // the host's
     expect(one.core.kernel_check()).toBe(0);
   });
+});
+
+test("what is no disposition, and what is no name, is refused with its own code", () => {
+  const { one, a, b } = pair();
+  const { core } = one;
+  const port = a.allocate();
+  const id = codes.MACH_NOTIFY_NO_SENDERS;
+  for (const disposition of [0, 15, 16, 19, 20, 22, 99]) {
+    const kr = core.mach_port_request_notification(a.handle, a.self, port, id, 0, port, disposition);
+    expect(spell(kr)).toBe("KERN_INVALID_VALUE");
+  }
+  for (const disposition of [0, 15, 22, 99]) {
+    expect(spell(core.task_insert_right(a.handle, port, disposition, b.handle))).toBe("KERN_INVALID_VALUE");
+  }
+  expect(spell(core.task_insert_right(a.handle, 0x7703, MAKE, b.handle))).toBe("KERN_INVALID_NAME");
+  expect(spell(core.task_insert_right(a.handle, port, COPY, b.handle))).toBe("KERN_INVALID_RIGHT");
+  for (const name of [0, 0xffffffff]) {
+    expect(spell(core.mach_port_get_set_status(a.handle, a.self, name))).toBe("KERN_INVALID_RIGHT");
+  }
+  expect(spell(core.mach_port_get_set_status(a.handle, a.self, port))).toBe("KERN_INVALID_RIGHT");
+  expect(spell(core.mach_port_get_set_status(a.handle, a.self, 0x7703))).toBe("KERN_INVALID_NAME");
 });
 
 describe("processors", () => {

@@ -16,26 +16,7 @@ const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 /** Longer than any of this takes. */
 const LONG = 20_000;
 
-/** Acts once the sleeper's waiter is there, and the thread has had time to fall asleep. */
-const OTHER = `
-const { parentPort, workerData: { module, memory, record, attach, zone, calls } } = require("node:worker_threads");
-const processor = new WebAssembly.Global({ value: "i32", mutable: false }, record);
-const core = new WebAssembly.Instance(module, { env: { memory, processor, now: () => performance.now() } }).exports;
-core.processor_attach(attach);
-parentPort.postMessage("ready");
-const nap = new Int32Array(new SharedArrayBuffer(4));
-while (core.zone_count(zone) === 0) Atomics.wait(nap, 0, 0, 1);
-Atomics.wait(nap, 0, 0, 30);
-for (const [name, ...args] of calls) {
-  if (name !== "send") { core[name](...args); continue; }
-  const [handle, remote, id] = args;
-  const kmsg = core.mach_msg_prepare(handle, 24, 0) >>> 0;
-  const words = new Uint32Array(memory.buffer);
-  const at = words[(record + ${layout.Processor_p_out}) >> 2] >> 2;
-  words.set([${COPY}, 24, remote, 0, 0, id], at);
-  core.mach_msg_trap(handle, kmsg, ${SEND}, 24, 0, 0, 0, 0);
-}
-`;
+const OTHER = new URL("other.mjs", import.meta.url);
 
 type Call = [string, ...number[]];
 
@@ -93,13 +74,10 @@ class Sleeper {
   async meanwhile(...calls: Call[]): Promise<void> {
     const { module, memory } = this;
     const data = {
-      module,
-      memory,
-      record: this.#record(2),
-      attach: layout.PROCESSOR_CAN_WAIT,
-      zone: layout.ZONE_WAITER,
+      ...{ module, memory, record: this.#record(2), attach: layout.PROCESSOR_CAN_WAIT, zone: layout.ZONE_WAITER },
+      out: layout.Processor_p_out,
     };
-    const worker = new Worker(OTHER, { eval: true, workerData: { ...data, calls } });
+    const worker = new Worker(OTHER, { workerData: { ...data, calls } });
     ends.push(new Promise((resolve) => worker.once("exit", resolve)));
     await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
   }
