@@ -4,171 +4,13 @@
 import { describe, expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
-import { between, expectKr, Machine, type Space } from "./machine.ts";
+import { expectKr } from "./machine.ts";
+import { codesOf, trio, type World } from "./midst.ts";
 
 const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
 const ONCE = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
 const RECEIVE = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
-const ENDED = ["KERN_INVALID_TASK", "KERN_SUCCESS"];
-
-/** Two tasks, run by processors 1 and 2; processor 3 does what comes between. `port` is b's, `out` a's send right for it. */
-function trio() {
-  const machine = new Machine(128);
-  const [one, two, three] = [machine.agent(1), machine.agent(2), machine.agent(3)];
-  const four = machine.agent(4);
-  const [a, b] = [one.task(), two.task()];
-  const port = b.allocate();
-  const out = b.give(port, MAKE, a);
-  const nameOfB = b.give(b.self, COPY, a);
-  return { machine, one, two, three, four, a, b, port, out, nameOfB };
-}
-
-type World = ReturnType<typeof trio>;
-
-/** The codes of a call during which something else happens. */
-function codesOf(world: World, act: (world: World) => number, meanwhile: (world: World) => void): string[] {
-  const { machine, one, three, four } = world;
-  return between(
-    machine,
-    one,
-    () => act(world),
-    () => meanwhile(world),
-    () => {
-      one.core.zone_count(0);
-      three.core.zone_count(0);
-      // Everybody is buried: nothing may be left, but the host's port.
-      for (const other of [1, 2, 3]) four.buries(machine.agent(other));
-      four.drain();
-      const site = four.core.kernel_check();
-      if (site !== 0) throw new Error(`kernel_check: ${site.toString(16)}`);
-      const { PORT = 0, ...left } = machine.census(four);
-      if (Object.keys(left).length !== 0 || PORT > 1) throw new Error(`left: ${JSON.stringify({ PORT, ...left })}`);
-    },
-  );
-}
-
-const endOf = (space: Space, world: World) => void world.three.core.task_terminate(space.handle);
-
-describe("the end of the other task", () => {
-  const calls: Record<string, [(world: World) => number, string[]]> = {
-    mach_port_allocate: [({ one, a, nameOfB }) => one.core.mach_port_allocate(a.handle, nameOfB, 1), ENDED],
-    mach_port_insert_right: [
-      ({ one, a, nameOfB, out }) => one.core.mach_port_insert_right(a.handle, nameOfB, 0x7703, out, COPY),
-      ["KERN_INVALID_TASK", "KERN_RIGHT_EXISTS"],
-    ],
-    mach_port_extract_right: [
-      ({ one, a, nameOfB, port }) => one.core.mach_port_extract_right(a.handle, nameOfB, port, MAKE),
-      ENDED,
-    ],
-    mach_port_request_notification: [
-      ({ one, a, nameOfB, port }) => {
-        const note = a.allocate();
-        const id = codes.MACH_NOTIFY_NO_SENDERS;
-        return one.core.mach_port_request_notification(a.handle, nameOfB, port, id, 0, note, ONCE);
-      },
-      ENDED,
-    ],
-    mach_ports_register: [
-      ({ one, a, nameOfB, out }) => one.core.mach_ports_register(a.handle, nameOfB, 1, out, 0, 0),
-      ENDED,
-    ],
-    mach_ports_lookup: [({ one, a, nameOfB }) => one.core.mach_ports_lookup(a.handle, nameOfB), ENDED],
-    task_set_special_port: [
-      ({ one, a, nameOfB }) => one.core.task_set_special_port(a.handle, nameOfB, codes.TASK_BOOTSTRAP_PORT, 0),
-      ENDED,
-    ],
-    task_create_child: [
-      ({ one, a, nameOfB }) => {
-        const code = one.core.task_create_child(a.handle, nameOfB);
-        if (code === 0) expectKr(one.core.task_terminate_target(a.handle, one.out(0)), 0);
-        return code;
-      },
-      ENDED,
-    ],
-    task_create: [
-      ({ one, b }) => {
-        const code = one.core.task_create(b.handle, 0, 0);
-        if (code === 0) one.core.task_terminate(one.out(0));
-        return code;
-      },
-      ENDED,
-    ],
-    task_insert_right: [({ one, a, b, out }) => one.core.task_insert_right(a.handle, out, COPY, b.handle), ENDED],
-  };
-  test.each(Object.keys(calls))("during %s", (name) => {
-    const [act, wanted] = calls[name] as [(world: World) => number, string[]];
-    const got = codesOf(trio(), act, (world) => endOf(world.b, world));
-    // Before the first access its port is dead already.
-    expect(got.filter((code) => code !== "MACH_SEND_INVALID_DEST")).toEqual(wanted);
-  });
-});
-
-describe("the end of the calling task", () => {
-  const header = { remoteDisposition: COPY, id: 9 };
-  const calls: Record<string, [(world: World) => number, string[]]> = {
-    mach_port_allocate: [({ one, a }) => one.core.mach_port_allocate(a.handle, a.self, 1), ENDED],
-    mach_ports_lookup: [({ one, a, nameOfB }) => one.core.mach_ports_lookup(a.handle, nameOfB), ENDED],
-    task_get_special_port: [
-      ({ one, a, nameOfB }) => one.core.task_get_special_port(a.handle, nameOfB, codes.TASK_KERNEL_PORT),
-      ENDED,
-    ],
-    mach_port_extract_right: [
-      ({ one, a, nameOfB, port }) => one.core.mach_port_extract_right(a.handle, nameOfB, port, MAKE),
-      ENDED,
-    ],
-    task_terminate: [({ one, a }) => one.core.task_terminate(a.handle), ENDED],
-    mach_reply_port: [({ one, a }) => (one.core.mach_reply_port(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0), ENDED],
-    thread_get_special_reply_port: [
-      ({ one, a }) => (one.core.thread_get_special_reply_port(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0),
-      ENDED,
-    ],
-    mach_task_self: [({ one, a }) => (one.core.mach_task_self(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0), ENDED],
-  };
-  test.each(Object.keys(calls))("during %s", (name) => {
-    const [act, wanted] = calls[name] as [(world: World) => number, string[]];
-    expect(codesOf(trio(), act, (world) => endOf(world.a, world))).toEqual(wanted);
-  });
-
-  test("during a send", () => {
-    const world = trio();
-    const { kmsg, size } = world.a.prepare({ ...header, remote: world.out });
-    const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
-    const got = codesOf(
-      world,
-      ({ one, a }) => {
-        const code = one.core.mach_msg_trap(a.handle, kmsg, option, size, 0, 0, 0, 0) >>> 0;
-        if (code !== 0) one.core.mach_msg_release(kmsg);
-        return code;
-      },
-      (each) => endOf(each.a, each),
-    );
-    expect(got).toEqual(ENDED);
-  });
-
-  test("during a receive", () => {
-    const world = trio();
-    const inbox = world.a.allocate();
-    const reply = world.a.allocate();
-    const local = { local: reply, localDisposition: ONCE };
-    world.a.send({ remote: inbox, remoteDisposition: MAKE, ...local, id: 1 });
-    const got = codesOf(
-      world,
-      ({ one, a }) => {
-        const code = one.core.mach_msg_trap(a.handle, 0, RECEIVE | (1 << 24), 0, 4096, inbox, 0, 0) >>> 0;
-        if (one.out(0) !== 0) one.core.mach_msg_release(one.out(0));
-        return code;
-      },
-      (each) => endOf(each.a, each),
-    );
-    expect(got).toEqual([
-      "KERN_INVALID_TASK",
-      "KERN_SUCCESS",
-      "MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE",
-      "MACH_RCV_INVALID_NAME",
-    ]);
-  });
-});
 
 describe("a full queue", () => {
   /** b's port is full; `kmsg` is another message of a's for it. */
@@ -206,12 +48,127 @@ describe("a full queue", () => {
   });
 });
 
+describe("a receive", () => {
+  /** A message in a port of a's, which processor 3 can act on too; the port is in a set. */
+  function ready() {
+    const world = trio();
+    const { a, three } = world;
+    const inbox = a.allocate();
+    const [set, other] = [a.allocate(codes.MACH_PORT_RIGHT_PORT_SET), a.allocate(codes.MACH_PORT_RIGHT_PORT_SET)];
+    a.insertMember(inbox, set);
+    expect(a.send({ remote: inbox, remoteDisposition: MAKE, id: 1 })).toBe(0);
+    three.core.task_attach(a.handle);
+    return { ...world, inbox, set, other };
+  }
+  const take = ({ one, a }: World, name: number) => {
+    const code = one.core.mach_msg_trap(a.handle, 0, RECEIVE, 0, 4096, name, 0, 0) >>> 0;
+    if (code === 0) one.core.mach_msg_release(one.out(0));
+    return code;
+  };
+  const steal = ({ three, a }: World, name: number) => {
+    if (three.core.mach_msg_trap(a.handle, 0, RECEIVE, 0, 4096, name, 0, 0) === 0)
+      three.core.mach_msg_release(three.out(0));
+  };
+
+  test("whose message another takes", () => {
+    const world = ready();
+    const { inbox, set } = world;
+    const wanted = ["KERN_SUCCESS", "MACH_RCV_TIMED_OUT"];
+    expect(
+      codesOf(
+        world,
+        (each) => take(each, inbox),
+        (each) => steal(each, inbox),
+      ),
+    ).toEqual(wanted);
+    const again = ready();
+    expect(
+      codesOf(
+        again,
+        (each) => take(each, set),
+        (each) => steal(each, inbox),
+      ),
+    ).toEqual(wanted);
+  });
+
+  test("whose port leaves the set, or ends, or whose set ends", () => {
+    const leaves = ready();
+    expect(
+      codesOf(
+        leaves,
+        (each) => take(each, leaves.set),
+        ({ three, a }) => void three.core.mach_port_move_member(a.handle, a.self, leaves.inbox, leaves.other),
+      ),
+    ).toEqual(["KERN_SUCCESS", "MACH_RCV_TIMED_OUT"]);
+    const dies = ready();
+    expect(
+      codesOf(
+        dies,
+        (each) => take(each, dies.set),
+        ({ three, a }) => void three.core.mach_port_destroy(a.handle, a.self, dies.inbox),
+      ),
+    ).toEqual(["KERN_SUCCESS", "MACH_RCV_TIMED_OUT"]);
+    const ends = ready();
+    expect(
+      codesOf(
+        ends,
+        (each) => take(each, ends.set),
+        ({ three, a }) => void three.core.mach_port_destroy(a.handle, a.self, ends.set),
+      ),
+    ).toEqual(["KERN_SUCCESS", "MACH_RCV_INVALID_NAME"]);
+  });
+});
+
+describe("the end of a port", () => {
+  const end = ({ two, b, port }: World) => void two.core.mach_port_destroy(b.handle, b.self, port);
+
+  test("in the midst of a send to it that asks for an answer there", () => {
+    const world = trio();
+    const { a, out } = world;
+    const { kmsg, size } = a.prepare({ remote: out, remoteDisposition: COPY, local: out, localDisposition: COPY });
+    const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
+    const got = codesOf(
+      world,
+      ({ one }) => {
+        const code = one.core.mach_msg_trap(a.handle, kmsg, option, size, 0, 0, 0, 0) >>> 0;
+        if (code !== 0) expectKr(one.core.mach_msg_release(kmsg), 0);
+        return code;
+      },
+      end,
+    );
+    expect(got).toEqual(["KERN_SUCCESS", "MACH_SEND_INVALID_DEST"]);
+  });
+
+  test("in the midst of the end of a send-once right for it", () => {
+    const world = trio();
+    const once = world.b.give(world.port, ONCE, world.a);
+    const got = codesOf(world, ({ one, a }) => one.core.mach_port_destroy(a.handle, a.self, once), end);
+    expect(got).toEqual(["KERN_SUCCESS"]);
+  });
+});
+
+const BYTES: Record<number, number> = {
+  [layout.ZONE_PORT]: layout.ZONE_PORT_BYTES,
+  [layout.ZONE_PSET]: layout.ZONE_PSET_BYTES,
+  [layout.ZONE_TASK]: layout.ZONE_TASK_BYTES,
+  [layout.ZONE_WAITER]: layout.ZONE_WAITER_BYTES,
+};
+
+/** The elements of a slab that are free; undefined: of a kind that is not looked at. */
+function freeIn(words: Uint32Array, slab: number, zone: number): number | undefined {
+  const bytes = BYTES[zone];
+  if (bytes === undefined) return undefined;
+  let free = 0;
+  const end = slab + layout.SLAB_BYTES - bytes;
+  for (let at = slab + layout.SLAB_HEADER; at <= end; at += bytes) if (words[at >> 2] === layout.OWNER_FREE) free++;
+  return free;
+}
+
 test("counts of what is free: of magazines and of slabs", () => {
   const { machine, one, two, a, b, out, port } = trio();
   const { words } = machine;
   const check = () => {
     const zones = 9;
-    const free = new Map<number, number>();
     for (const agent of [one, two, machine.agent(3)]) {
       for (let zone = 0; zone < zones; zone++) {
         const magazine = (agent.record + layout.Processor_p_magazines + zone * 8) >> 2;
@@ -220,7 +177,15 @@ test("counts of what is free: of magazines and of slabs", () => {
         expect([agent.pid, zone, words[magazine + 1]]).toEqual([agent.pid, zone, length]);
       }
     }
-    return free;
+    // The first word of a slab is how many of its elements are free.
+    const table = layout.FRAME_TABLE >> 2;
+    for (let frame = 0; frame < 128 * 16; frame += layout.SLAB_FRAMES) {
+      if (((words[table + frame] as number) & 0xf) !== layout.FRAME_ZONE) continue;
+      const zone = ((words[table + frame] as number) >>> 4) & 0xf;
+      const slab = frame * 4096;
+      const free = freeIn(words, slab, zone);
+      if (free !== undefined) expect([zone, words[slab >> 2]]).toEqual([zone, free]);
+    }
   };
   check();
   for (let turn = 0; turn < 3; turn++) {

@@ -419,10 +419,17 @@ export class Waits extends Error {}
  *
  * Returns: the codes of `act`, each once.
  */
-export function between(machine: Machine, one: Agent, act: () => number, meanwhile: () => void, after: () => void) {
+export function between(
+  machine: Machine,
+  one: Agent,
+  act: () => number,
+  meanwhile: () => void,
+  after: () => void,
+  stride = 1,
+) {
   const seen = new Set<string>();
   machine.save();
-  for (let place = 0; ; place++) {
+  for (let place = 0, turn = 0; ; place += stride, turn++) {
     machine.restore();
     try {
       let code = 0;
@@ -433,7 +440,7 @@ export function between(machine: Machine, one: Agent, act: () => number, meanwhi
         machine.patience = undefined;
       };
       const came = one.passes(place, call, done);
-      if (place % 8 === 0 || !came) after();
+      if (turn % 8 === 0 || !came) after();
       seen.add(`${codes.codeName(code)}${code & codes.MACH_MSG_IPC_SPACE ? " | MACH_MSG_IPC_SPACE" : ""}`);
       if (!came) return [...seen].sort();
     } catch (error) {

@@ -110,7 +110,7 @@ describe("a task that has ended", () => {
       return Array.from({ length: 10 }, (_, index) => one.out(index));
     };
     const [other, free] = [exhaust(b), exhaust(a)];
-    b.terminate();
+    expectKr(two.core.task_terminate(b.handle), codes.KERN_SUCCESS);
     free();
     expect(machine.census(one).TASK).toBe(2);
     const before = mscount();
@@ -209,6 +209,26 @@ describe("when memory is used up", () => {
     expect(one.core.kernel_check()).toBe(0);
   });
 
+  test("a send-once right in a message that is destroyed is told of later", () => {
+    const { machine, one, two, a, b } = pair();
+    const inbox = b.allocate();
+    const out = b.give(inbox, MAKE, a);
+    const reply = a.allocate();
+    const descriptors = [1, 2].map(() => ({ name: reply, disposition: ONCE }));
+    expectKr(a.send({ remote: out, remoteDisposition: COPY, id: 1, descriptors }), codes.MACH_MSG_SUCCESS);
+    const [freeB, freeA] = [exhaust(b), exhaust(a)];
+    b.destroy(inbox);
+    freeA();
+    expect(a.ids(reply).length).toBeLessThanOrEqual(1);
+    freeB();
+    two.core.zone_count(0);
+    a.ids(reply);
+    expect(machine.census(one)).toMatchObject({ TASK: 2 });
+    for (const space of [a, b]) space.terminate();
+    expect(machine.census(one)).toEqual({});
+    expect(one.core.kernel_check()).toBe(0);
+  });
+
   test("a space whose hash cannot grow gets no more send rights, and keeps what it has", () => {
     const { machine, one, a, b } = pair();
     const { core } = one;
@@ -263,6 +283,10 @@ test("what is no disposition, and what is no name, is refused with its own code"
   for (const disposition of [0, 15, 22, 99]) {
     expect(spell(core.task_insert_right(a.handle, port, disposition, b.handle))).toBe("KERN_INVALID_VALUE");
   }
+  for (const disposition of [0, 15, 99]) {
+    expect(spell(core.mach_port_extract_right(a.handle, a.self, port, disposition))).toBe("KERN_INVALID_VALUE");
+    expect(spell(core.mach_port_insert_right(a.handle, a.self, 0x7703, port, disposition))).toBe("KERN_INVALID_VALUE");
+  }
   expect(spell(core.task_insert_right(a.handle, 0x7703, MAKE, b.handle))).toBe("KERN_INVALID_NAME");
   expect(spell(core.task_insert_right(a.handle, port, COPY, b.handle))).toBe("KERN_INVALID_RIGHT");
   for (const name of [0, 0xffffffff]) {
@@ -308,6 +332,14 @@ describe("processors", () => {
     expectKr(one.core.processor_condemn(2, 1), KERN_FAILURE);
     expectKr(one.core.processor_gone(2, 1), KERN_SUCCESS);
     expectKr(one.core.processor_condemn(2, 1), KERN_INVALID_ARGUMENT);
+  });
+
+  test("end their own waits alone", () => {
+    const { one, two, a } = pair();
+    const waiter = a.pend(a.allocate(), 1);
+    expectKr(two.core.mach_msg_cancel(waiter), KERN_INVALID_ARGUMENT);
+    expectKr(one.core.mach_msg_cancel(waiter), KERN_SUCCESS);
+    expectKr(one.core.mach_msg_cancel(waiter), KERN_INVALID_ARGUMENT);
   });
 
   test("that bury another are condemned without waiting for them", () => {

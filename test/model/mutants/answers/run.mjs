@@ -1,10 +1,10 @@
 // `npm run answers`: is every answer and every count of the core looked at by a test? One at a time, each constant that is answered is
 // replaced by another, each change of a count dropped or turned round; the suites that come by it must fail.
 //
-//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--in TEXT[,TEXT...]] [--learn] [--list] [--suites]
+//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--in TEXT[,TEXT...]] [--blind] [--learn] [--list] [--suites]
 //
 // `--again`: only those that survived in an earlier run's --json FILE. `--file`: those in files whose path has the text. `--in`: the
-// suites whose path has one of the texts alone. `--list`: says what the mutants are. `--suites`: without the explorer, which looks at
+// suites whose path has one of the texts alone; `--blind`: on every mutant, whether they come by it or not. `--list`: says what the mutants are. `--suites`: without the explorer, which looks at
 // what only deaths and races come by. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date.
 // At least 95 % must be caught, and survivors.json must explain each of the others, and nothing else.
 
@@ -36,6 +36,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     file: { type: "string" },
     in: { type: "string" },
+    blind: { type: "boolean" },
     learn: { type: "boolean" },
     list: { type: "boolean" },
     suites: { type: "boolean" },
@@ -165,7 +166,7 @@ if (values.list) {
     console.log(`${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}`);
 } else {
   await prepare();
-  const measured = await measure(suitesIn(values.in?.split(",")), say);
+  const measured = await measure(suitesIn(values.in?.split(",")), say, values.blind);
   await hunt(chosen, measured, false);
   await hunt(chosen, measured, true);
   if (!values.suites) explore(chosen);
