@@ -10,6 +10,7 @@ const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
 const ONCE = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
 const RECEIVE = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
+const LONG = { timeout: 60_000 };
 const ENDED = ["KERN_INVALID_TASK", "KERN_SUCCESS"];
 
 const endOf = (space: Space, world: World) => void world.three.core.task_terminate(space.handle);
@@ -60,7 +61,7 @@ describe("the end of the other task", () => {
     ],
     task_insert_right: [({ one, a, b, out }) => one.core.task_insert_right(a.handle, out, COPY, b.handle), ENDED],
   };
-  test.each(Object.keys(calls))("during %s", (name) => {
+  test.each(Object.keys(calls))("during %s", LONG, (name) => {
     const [act, wanted] = calls[name] as [(world: World) => number, string[]];
     const got = codesOf(trio(), act, (world) => endOf(world.b, world));
     // Before the first access its port is dead already.
@@ -89,13 +90,13 @@ describe("the end of the calling task", () => {
     ],
     mach_task_self: [({ one, a }) => (one.core.mach_task_self(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0), ENDED],
   };
-  test.each(Object.keys(calls))("during %s", (name) => {
+  test.each(Object.keys(calls))("during %s", LONG, (name) => {
     const [act, wanted] = calls[name] as [(world: World) => number, string[]];
     const stride = name === "task_terminate" ? 7 : 1; // that is long
     expect(codesOf(trio(), act, (world) => endOf(world.a, world), stride)).toEqual(wanted);
   });
 
-  test("during a send", () => {
+  test("during a send", LONG, () => {
     const world = trio();
     const { kmsg, size } = world.a.prepare({ ...header, remote: world.out });
     const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
@@ -111,7 +112,7 @@ describe("the end of the calling task", () => {
     expect(got).toEqual(ENDED);
   });
 
-  test("during a receive", () => {
+  test("during a receive", LONG, () => {
     const world = trio();
     const inbox = world.a.allocate();
     const reply = world.a.allocate();

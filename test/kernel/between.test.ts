@@ -9,6 +9,7 @@ import { codesOf, trio, type World } from "./midst.ts";
 
 const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
+const LONG = { timeout: 60_000 };
 const ONCE = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
 const RECEIVE = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
 
@@ -28,7 +29,7 @@ describe("a full queue", () => {
       return code;
     };
 
-  test("whose port ends in the midst of a send", () => {
+  test("whose port ends in the midst of a send", LONG, () => {
     const world = full();
     const got = codesOf(world, send(world.kmsg, world.size), ({ three, b, port }) => {
       three.core.task_attach(b.handle);
@@ -37,7 +38,7 @@ describe("a full queue", () => {
     expect(got).toEqual(["KERN_SUCCESS", "MACH_SEND_INVALID_DEST", "MACH_SEND_IN_PROGRESS"]);
   });
 
-  test("that gets room in the midst of a send", () => {
+  test("that gets room in the midst of a send", LONG, () => {
     const world = full();
     const got = codesOf(world, send(world.kmsg, world.size), ({ three, b, port }) => {
       three.core.task_attach(b.handle);
@@ -70,7 +71,7 @@ describe("a receive", () => {
       three.core.mach_msg_release(three.out(0));
   };
 
-  test("whose message another takes", () => {
+  test("whose message another takes", LONG, () => {
     const world = ready();
     const { inbox, set } = world;
     const wanted = ["KERN_SUCCESS", "MACH_RCV_TIMED_OUT"];
@@ -91,7 +92,7 @@ describe("a receive", () => {
     ).toEqual(wanted);
   });
 
-  test("whose port leaves the set, or ends, or whose set ends", () => {
+  test("whose port leaves the set, or ends, or whose set ends", LONG, () => {
     const leaves = ready();
     expect(
       codesOf(
@@ -122,7 +123,7 @@ describe("a receive", () => {
 describe("the end of a port", () => {
   const end = ({ two, b, port }: World) => void two.core.mach_port_destroy(b.handle, b.self, port);
 
-  test("in the midst of a send to it that asks for an answer there", () => {
+  test("in the midst of a send to it that asks for an answer there", LONG, () => {
     const world = trio();
     const { a, out } = world;
     const { kmsg, size } = a.prepare({ remote: out, remoteDisposition: COPY, local: out, localDisposition: COPY });
@@ -139,7 +140,7 @@ describe("the end of a port", () => {
     expect(got).toEqual(["KERN_SUCCESS", "MACH_SEND_INVALID_DEST"]);
   });
 
-  test("in the midst of the end of a send-once right for it", () => {
+  test("in the midst of the end of a send-once right for it", LONG, () => {
     const world = trio();
     const once = world.b.give(world.port, ONCE, world.a);
     const got = codesOf(world, ({ one, a }) => one.core.mach_port_destroy(a.handle, a.self, once), end);
