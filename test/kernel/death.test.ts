@@ -5,28 +5,12 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { word } from "../lib/message.ts";
 import { type Agent, expectKr, Machine, type Space } from "./machine.ts";
+import { exhaust } from "./scarce.ts";
 
 const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
 const ONCE = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
 const SET = codes.MACH_PORT_RIGHT_PORT_SET;
-
-/** Takes all memory: messages of every size that are held until `free`, also what processors have spare, and names. */
-function exhaust(...spaces: Space[]): () => void {
-  const held: [Space, number][] = [];
-  for (const space of spaces) {
-    for (const size of [1 << 20, 1 << 16, 5000, 4096, 1024, 64]) {
-      for (;;) {
-        const kmsg = space.agent.core.mach_msg_prepare(space.handle, size, 0) >>> 0;
-        if (kmsg === 0) break;
-        held.push([space, kmsg]);
-      }
-    }
-  }
-  return () => {
-    for (const [space, kmsg] of held) space.agent.core.mach_msg_release(kmsg);
-  };
-}
 
 function pair(pages?: number): { machine: Machine; one: Agent; two: Agent; a: Space; b: Space } {
   const machine = new Machine(pages);

@@ -39,6 +39,8 @@ function crashModule(): WebAssembly.Module {
 
 /** Accesses after which a call is taken for one that never ends. */
 const ENDLESS = 3_000_000;
+/** Accesses after which one that acts in the midst of another's call is taken for one that waits for it. */
+const PATIENCE = 20_000;
 
 /** What is thrown where a processor stops. */
 export class Crash extends Error {}
@@ -50,6 +52,8 @@ export class Agent {
   readonly core: Core;
   /** Accesses until it stops; none when negative. */
   #left = -1;
+  /** What others do where this would stop. */
+  #meanwhile: (() => void) | undefined;
   /** Accesses since `count` was last set to 0. */
   count = 0;
 
@@ -59,8 +63,14 @@ export class Agent {
     const processor = new WebAssembly.Global({ value: "i32", mutable: false }, this.record);
     const at = (_id: number, _bytes: number, _offset: number, address: number) => {
       this.count++;
-      if (++machine.accesses > ENDLESS) throw new Error(`processor ${pid} does not come to an end`);
-      if (this.#left >= 0 && this.#left-- === 0) throw new Crash(`processor ${pid} stops`);
+      machine.accesses++;
+      if (machine.patience !== undefined && machine.accesses > machine.patience) throw new Waits();
+      if (machine.accesses > ENDLESS) throw new Error(`processor ${pid} does not come to an end`);
+      if (this.#left >= 0 && this.#left-- === 0) {
+        const meanwhile = this.#meanwhile;
+        if (meanwhile === undefined) throw new Crash(`processor ${pid} stops`);
+        meanwhile();
+      }
       return address;
     };
     const value = <T>(_id: number, is: T) => is;
@@ -111,6 +121,23 @@ export class Agent {
       return true;
     } finally {
       this.#left = -1;
+    }
+  }
+
+  /** Calls, and others act before the access number `place` of the call. Returns whether it came so far. */
+  passes(place: number, call: () => unknown, meanwhile: () => void): boolean {
+    this.#left = place;
+    let came = false;
+    this.#meanwhile = () => {
+      came = true;
+      meanwhile();
+    };
+    try {
+      call();
+      return came;
+    } finally {
+      this.#left = -1;
+      this.#meanwhile = undefined;
     }
   }
 
@@ -383,11 +410,55 @@ export function everywhere(
   }
 }
 
+/** An access of who waits for what a processor has that stands still meanwhile. */
+export class Waits extends Error {}
+
+/**
+ * Calls `act` again and again from the same state; before each of its accesses in turn, `meanwhile` is done by another, as a whole.
+ * Places where the other would have to wait are passed over. `after` looks at some outcomes.
+ *
+ * Returns: the codes of `act`, each once.
+ */
+export function between(
+  machine: Machine,
+  one: Agent,
+  act: () => number,
+  meanwhile: () => void,
+  after: () => void,
+  stride = 1,
+) {
+  const seen = new Set<string>();
+  machine.save();
+  for (let place = 0, turn = 0; ; place += stride, turn++) {
+    machine.restore();
+    try {
+      let code = 0;
+      const call = () => (code = act() >>> 0);
+      const done = () => {
+        machine.patience = machine.accesses + PATIENCE;
+        meanwhile();
+        machine.patience = undefined;
+      };
+      const came = one.passes(place, call, done);
+      if (turn % 8 === 0 || !came) after();
+      seen.add(`${codes.codeName(code)}${code & codes.MACH_MSG_IPC_SPACE ? " | MACH_MSG_IPC_SPACE" : ""}`);
+      if (!came) return [...seen].sort();
+    } catch (error) {
+      if (!(error instanceof Waits))
+        throw new Error(`before access ${place}: ${(error as Error).message}`, { cause: error });
+    } finally {
+      machine.patience = undefined;
+    }
+  }
+}
+
 /** A kernel in a memory of its own. */
 export class Machine {
   readonly memory: WebAssembly.Memory;
   /** Since the last `save` or `restore`. */
   accesses = 0;
+  /** The access at which who acts in between is taken for one that waits. */
+  patience: number | undefined;
   readonly #agents: Agent[] = [];
   #saved: Uint8Array | undefined;
 

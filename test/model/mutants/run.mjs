@@ -6,7 +6,8 @@
 // `--again`: only those that survived in an earlier run's --json FILE. `--stage`: so many rounds, each searches further.
 // `--explorer`: no suites. `--in`: these scenarios alone, whether they come by the mutant or not, and no suites. Where a mutant was
 // caught before is tried first: catches.json, which `--learn` brings up to date. A survivor that survivors.json explains is no failure; one that it does not is, and so is an explanation
-// of a mutant that is caught. `--answers`: the mutants of answers/generate.mjs instead, for answers/run.mjs.
+// of a mutant that is caught. `--answers`: the mutants of answers/generate.mjs instead, for answers/run.mjs; `--in` then means those of
+// the scenarios that come by the mutant.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -120,6 +121,7 @@ const module = (name) => new WebAssembly.Module(readFileSync(new URL(name, BUILD
  * there a race tells nothing.
  */
 async function measure(modules, mutants, names) {
+  const all = values.in !== undefined && !values.answers;
   const seconds = {};
   const racy = new Set();
   const reach = new Map(mutants.map(({ number }) => [number, []]));
@@ -127,7 +129,7 @@ async function measure(modules, mutants, names) {
     const task = {
       scenario,
       mutant: 0,
-      bare: values.in !== undefined,
+      bare: all,
       bound: STAGES[0].bound,
       second: STAGES[0].second,
     };
@@ -138,7 +140,7 @@ async function measure(modules, mutants, names) {
     }
     if (answer.found !== undefined) throw new Error(`${scenario}, without a mutant: ${answer.found}`);
     seconds[scenario] = answer.seconds;
-    const places = values.in === undefined ? answer.places : mutants.map(({ number }) => number);
+    const places = all ? mutants.map(({ number }) => number) : answer.places;
     for (const number of places) reach.get(number).push(scenario);
     progress(`${scenario}: ${answer.seconds} s${racy.has(scenario) ? ", racy" : ""}\n`);
   });

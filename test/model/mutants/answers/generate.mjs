@@ -12,7 +12,7 @@ import { dirname, join, relative } from "node:path";
 import { NodeKind, Parser, Token } from "assemblyscript";
 import { files, root, text as read } from "../../../../scripts/lib/run.mjs";
 import { DEBUG_ALONE, LEFT_ALONE, MUTANT } from "../generate.mjs";
-import { COUNTED, isBits, isSuccess, nearCode, NOT_COUNTED, numberOf } from "./rules.mjs";
+import { COUNTED, isBits, isSuccess, nearCode, NOT_COUNTED, numberOf, TIME_ALONE } from "./rules.mjs";
 
 export const FOLDER = "build/answers/core-as";
 
@@ -115,6 +115,7 @@ class Rewriter {
   /** The source of a node with what is inside it changed, and itself. `to`: what the node is for. */
   #render(node, to) {
     if (node.kind === NodeKind.If && DEBUG_ALONE.test(this.#flat(node))) return this.#text(node);
+    if (TIME_ALONE.test(this.name)) return this.#text(node);
     if (node.kind === NodeKind.Call && /^(kassert|kdebug)\(/.test(this.#flat(node))) return this.#text(node);
     let out = "";
     let at = node.range.start;

@@ -53,6 +53,9 @@ export const isBits = (name) => /^MACH_MSG_(IPC|VM)_/.test(name);
 
 /** What counts something, as the left side of a sum or the target of an assignment. */
 export const COUNTED =
-  /(srights|sorights|mscount|seqno|urefs\b|urefs\(.*\)|_count|is_ports|is_entries|hash_used|_serial\w*|misses|magazine, 4\)|\bbox|used_at|sends|sent|got|done|listed|\blive|taken|used|written|ports|\bcount|ikm_cursor)$/;
-/** Loops' own variables, and what is only for debugging. */
-export const NOT_COUNTED = /^(index|slot|at|to|slab|turn|pid|word|rank|looked|frame|start|sp|me\(\)\.p_locks|element)$/;
+  /(srights|sorights|mscount|seqno|urefs\b|urefs\(.*\)|_count|is_ports|is_entries|hash_used|_serial\w*|magazine, 4\)|\bbox|used_at|sends|sent|got|done|listed|\blive|taken|used|written|ports|\bcount|ikm_cursor)$/;
+/** Functions that find out how long to spin: whatever they say, only time is lost. */
+export const TIME_ALONE = /^(spin_\w+|processor_spin)$/;
+/** Loops' own variables, what is only for debugging, and what only time depends on (how often a spin found nothing). */
+export const NOT_COUNTED =
+  /^(me\(\)\.p_spin_misses|index|slot|at|to|slab|turn|pid|word|rank|looked|frame|start|sp|me\(\)\.p_locks|element)$/;

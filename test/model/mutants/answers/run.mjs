@@ -1,18 +1,20 @@
 // `npm run answers`: is every answer and every count of the core looked at by a test? One at a time, each constant that is answered is
 // replaced by another, each change of a count dropped or turned round; the suites that come by it must fail.
 //
-//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--learn] [--list] [--suites]
+//   npm run answers -- [--json FILE] [--again FILE] [--only N[,N...]] [--file TEXT] [--in TEXT[,TEXT...]] [--blind] [--learn] [--list] [--suites]
 //
-// `--again`: only those that survived in an earlier run's --json FILE. `--file`: those in files whose path has the text. `--list`: says
-// what the mutants are. `--suites`: without the explorer, which looks at what only deaths and races come by. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date. At least
-// 95 % must be caught, and survivors.json must explain each of the others, and nothing else.
+// `--again`: only those that survived in an earlier run's --json FILE. `--file`: those in files whose path has the text. `--in`: the
+// suites whose path has one of the texts alone; `--blind`: on every mutant, whether they come by it or not. `--list`: says what the mutants are. `--suites`: without the explorer, which looks at
+// what only deaths and races come by. Where a mutant was caught before is tried first: catches.json, which `--learn` brings up to date.
+// At least 95 % must be caught, and survivors.json must explain each of the others, and nothing else.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { generate } from "./generate.mjs";
-import { measure, prepare, Searcher } from "./suites.mjs";
+import { measure, prepare, Searcher, suitesIn } from "./suites.mjs";
 
 const SURVIVORS = new URL("survivors.json", import.meta.url);
 const CATCHES = new URL("catches.json", import.meta.url);
@@ -33,6 +35,8 @@ const { values } = parseArgs({
     again: { type: "string" },
     only: { type: "string" },
     file: { type: "string" },
+    in: { type: "string" },
+    blind: { type: "boolean" },
     learn: { type: "boolean" },
     list: { type: "boolean" },
     suites: { type: "boolean" },
@@ -54,31 +58,36 @@ async function hunt(mutants, measured, isLong) {
   const count = (path, place) => hits.get(`${path} ${place}`) ?? 0;
   const rate = (path, { file, name }) =>
     (8 * count(path, `${file} ${name}`) + count(path, file) + 0.1) / (measured[path].seconds + 0.05);
-  const searcher = new Searcher();
-  for (const [index, mutant] of mutants.entries()) {
-    if (mutant.by !== undefined) continue;
-    const all = Object.keys(measured).filter((path) => measured[path].reach.has(mutant.number));
-    mutant.reached = all.length;
-    const reached = all.filter((path) => measured[path].seconds > LONG === isLong);
-    // Deaths at every access take long, and only recovery answers to them.
-    if (!RECOVERY.test(`${mutant.file} ${mutant.name}`)) drop(reached, "test/kernel/crash.test.ts");
-    const before = known.find((each) => same(each, mutant))?.in;
-    reached.sort((a, b) => Number(b === before) - Number(a === before) || rate(b, mutant) - rate(a, mutant));
-    for (const path of reached) {
-      const { failed } = await searcher.run(path, mutant.number, SLACK.seconds + SLACK.times * measured[path].seconds);
-      if (failed === undefined) continue;
-      Object.assign(mutant, { by: failed.file, found: failed.found });
-      for (const place of [mutant.file, `${mutant.file} ${mutant.name}`])
-        hits.set(`${path} ${place}`, count(path, place) + 1);
-      break;
+  const queue = mutants.filter(({ by }) => by === undefined);
+  let tried = 0;
+  async function search() {
+    const searcher = new Searcher();
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const all = Object.keys(measured).filter((path) => measured[path].reach.has(mutant.number));
+      mutant.reached = all.length;
+      const reached = all.filter((path) => measured[path].seconds > LONG === isLong);
+      // Deaths at every access take long, and only recovery answers to them.
+      if (!RECOVERY.test(`${mutant.file} ${mutant.name}`)) drop(reached, "test/kernel/crash.test.ts");
+      const before = known.find((each) => same(each, mutant))?.in;
+      reached.sort((a, b) => Number(b === before) - Number(a === before) || rate(b, mutant) - rate(a, mutant));
+      for (const path of reached) {
+        const limit = SLACK.seconds + SLACK.times * measured[path].seconds;
+        const { failed } = await searcher.run(path, mutant.number, limit);
+        if (failed === undefined) continue;
+        Object.assign(mutant, { by: failed.file, found: failed.found });
+        for (const place of [mutant.file, `${mutant.file} ${mutant.name}`])
+          hits.set(`${path} ${place}`, count(path, place) + 1);
+        break;
+      }
+      const caught = mutants.filter(({ by }) => by !== undefined).length;
+      say(
+        `${++tried} of ${tried + queue.length}, ${caught} caught: ${mutant.number} ${mutant.name}: ${mutant.by ?? "survives"}: ${mutant.found}\n`,
+      );
+      if (values.json !== undefined) write(mutants);
     }
-    const caught = mutants.filter(({ by }) => by !== undefined).length;
-    say(
-      `${index + 1} of ${mutants.length}, ${caught} caught: ${mutant.number} ${mutant.name}: ${mutant.by ?? "survives"}\n`,
-    );
-    if (values.json !== undefined && index % 10 === 0) write(mutants);
+    searcher.end();
   }
-  searcher.end();
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, search));
 }
 
 /** What only deaths and races come by: the explorer's scenarios (../run.mjs). */
@@ -157,7 +166,7 @@ if (values.list) {
     console.log(`${number} ${group}/${kind} core-as/${file}:${line} ${name}: ${text}`);
 } else {
   await prepare();
-  const measured = await measure(say);
+  const measured = await measure(suitesIn(values.in?.split(",")), say, values.blind);
   await hunt(chosen, measured, false);
   await hunt(chosen, measured, true);
   if (!values.suites) explore(chosen);

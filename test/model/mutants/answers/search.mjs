@@ -1,7 +1,7 @@
 // A process that runs suites against one mutant after another: test files are loaded once, by vite, and their tests run again for each
 // until one fails. Its parent ends it when a mutant does not come to an end.
 
-import { become, now } from "./kernels.mjs";
+import { become, seen } from "./kernels.mjs";
 import { fileURLToPath } from "node:url";
 import { createServer, createServerModuleRunner } from "vite";
 
@@ -94,7 +94,7 @@ process.on("message", async ({ mutant, path }) => {
     become(mutant);
     const start = performance.now();
     const failed = await fails(path);
-    process.send({ failed, seconds: (performance.now() - start) / 1000, reach: [...now.seen] });
+    process.send({ failed, seconds: (performance.now() - start) / 1000, reach: seen() });
   } catch (error) {
     process.send({ broke: String(error?.stack ?? error) });
   }

@@ -1,0 +1,137 @@
+// What another processor does in the midst of a call: before each access of the call in turn, as a whole. Which codes the call has then:
+// all of these, and no other.
+
+import { describe, expect, test } from "vitest";
+import * as codes from "../../host-ts/abi/codes.gen.ts";
+import { expectKr, type Space } from "./machine.ts";
+import { codesOf, trio, type World } from "./midst.ts";
+
+const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
+const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
+const ONCE = codes.MACH_MSG_TYPE_MAKE_SEND_ONCE;
+const RECEIVE = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
+const LONG = { timeout: 60_000 };
+const ENDED = ["KERN_INVALID_TASK", "KERN_SUCCESS"];
+
+const endOf = (space: Space, world: World) => void world.three.core.task_terminate(space.handle);
+
+describe("the end of the other task", () => {
+  const calls: Record<string, [(world: World) => number, string[]]> = {
+    mach_port_allocate: [({ one, a, nameOfB }) => one.core.mach_port_allocate(a.handle, nameOfB, 1), ENDED],
+    mach_port_insert_right: [
+      ({ one, a, nameOfB, out }) => one.core.mach_port_insert_right(a.handle, nameOfB, 0x7703, out, COPY),
+      ["KERN_INVALID_TASK", "KERN_RIGHT_EXISTS"],
+    ],
+    mach_port_extract_right: [
+      ({ one, a, nameOfB, port }) => one.core.mach_port_extract_right(a.handle, nameOfB, port, MAKE),
+      ENDED,
+    ],
+    mach_port_request_notification: [
+      ({ one, a, nameOfB, port }) => {
+        const note = a.allocate();
+        const id = codes.MACH_NOTIFY_NO_SENDERS;
+        return one.core.mach_port_request_notification(a.handle, nameOfB, port, id, 0, note, ONCE);
+      },
+      ENDED,
+    ],
+    mach_ports_register: [
+      ({ one, a, nameOfB, out }) => one.core.mach_ports_register(a.handle, nameOfB, 1, out, 0, 0),
+      ENDED,
+    ],
+    mach_ports_lookup: [({ one, a, nameOfB }) => one.core.mach_ports_lookup(a.handle, nameOfB), ENDED],
+    task_set_special_port: [
+      ({ one, a, nameOfB }) => one.core.task_set_special_port(a.handle, nameOfB, codes.TASK_BOOTSTRAP_PORT, 0),
+      ENDED,
+    ],
+    task_create_child: [
+      ({ one, a, nameOfB }) => {
+        const code = one.core.task_create_child(a.handle, nameOfB);
+        if (code === 0) expectKr(one.core.task_terminate_target(a.handle, one.out(0)), 0);
+        return code;
+      },
+      ENDED,
+    ],
+    task_create: [
+      ({ one, b }) => {
+        const code = one.core.task_create(b.handle, 0, 0);
+        if (code === 0) one.core.task_terminate(one.out(0));
+        return code;
+      },
+      ENDED,
+    ],
+    task_insert_right: [({ one, a, b, out }) => one.core.task_insert_right(a.handle, out, COPY, b.handle), ENDED],
+  };
+  test.each(Object.keys(calls))("during %s", LONG, (name) => {
+    const [act, wanted] = calls[name] as [(world: World) => number, string[]];
+    const got = codesOf(trio(), act, (world) => endOf(world.b, world));
+    // Before the first access its port is dead already.
+    expect(got.filter((code) => code !== "MACH_SEND_INVALID_DEST")).toEqual(wanted);
+  });
+});
+
+describe("the end of the calling task", () => {
+  const header = { remoteDisposition: COPY, id: 9 };
+  const calls: Record<string, [(world: World) => number, string[]]> = {
+    mach_port_allocate: [({ one, a }) => one.core.mach_port_allocate(a.handle, a.self, 1), ENDED],
+    mach_ports_lookup: [({ one, a, nameOfB }) => one.core.mach_ports_lookup(a.handle, nameOfB), ENDED],
+    task_get_special_port: [
+      ({ one, a, nameOfB }) => one.core.task_get_special_port(a.handle, nameOfB, codes.TASK_KERNEL_PORT),
+      ENDED,
+    ],
+    mach_port_extract_right: [
+      ({ one, a, nameOfB, port }) => one.core.mach_port_extract_right(a.handle, nameOfB, port, MAKE),
+      ENDED,
+    ],
+    task_terminate: [({ one, a }) => one.core.task_terminate(a.handle), ENDED],
+    mach_reply_port: [({ one, a }) => (one.core.mach_reply_port(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0), ENDED],
+    thread_get_special_reply_port: [
+      ({ one, a }) => (one.core.thread_get_special_reply_port(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0),
+      ENDED,
+    ],
+    mach_task_self: [({ one, a }) => (one.core.mach_task_self(a.handle) === 0 ? codes.KERN_INVALID_TASK : 0), ENDED],
+  };
+  test.each(Object.keys(calls))("during %s", LONG, (name) => {
+    const [act, wanted] = calls[name] as [(world: World) => number, string[]];
+    const stride = name === "task_terminate" ? 7 : 1; // that is long
+    expect(codesOf(trio(), act, (world) => endOf(world.a, world), stride)).toEqual(wanted);
+  });
+
+  test("during a send", LONG, () => {
+    const world = trio();
+    const { kmsg, size } = world.a.prepare({ ...header, remote: world.out });
+    const option = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
+    const got = codesOf(
+      world,
+      ({ one, a }) => {
+        const code = one.core.mach_msg_trap(a.handle, kmsg, option, size, 0, 0, 0, 0) >>> 0;
+        if (code !== 0) one.core.mach_msg_release(kmsg);
+        return code;
+      },
+      (each) => endOf(each.a, each),
+    );
+    expect(got).toEqual(ENDED);
+  });
+
+  test("during a receive", LONG, () => {
+    const world = trio();
+    const inbox = world.a.allocate();
+    const reply = world.a.allocate();
+    const local = { local: reply, localDisposition: ONCE };
+    world.a.send({ remote: inbox, remoteDisposition: MAKE, ...local, id: 1 });
+    const got = codesOf(
+      world,
+      ({ one, a }) => {
+        const code = one.core.mach_msg_trap(a.handle, 0, RECEIVE | (1 << 24), 0, 4096, inbox, 0, 0) >>> 0;
+        if (one.out(0) !== 0) one.core.mach_msg_release(one.out(0));
+        return code;
+      },
+      (each) => endOf(each.a, each),
+    );
+    expect(got).toEqual([
+      "KERN_INVALID_TASK",
+      "KERN_SUCCESS",
+      "MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE",
+      "MACH_RCV_INVALID_NAME",
+    ]);
+  });
+});
