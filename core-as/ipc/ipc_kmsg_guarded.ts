@@ -1,6 +1,6 @@
 // Guarded port descriptors (MACH_MSG_GUARDED_PORT_DESCRIPTOR): receive rights that a sender gives away only if it knows the guard, and
 // that a receiver finds guarded, by the address where the message is (A124, A125). In a message's slot such a right is a receive right
-// as any other, with a flag.
+// like every other, with a flag.
 //
 //   guarded port descriptor  0 context | 4 name | 8 flags u16 | 10 disposition u8 | 11 type u8
 

@@ -63,7 +63,7 @@ test("the naming service is started again after it could not be", async () => {
   expect(await Promise.race([services, silence])).toEqual([]);
 }, 30_000);
 
-test("an error that cannot be written ends its task as any other", async () => {
+test("an error that cannot be written ends its task like every other", async () => {
   await using kernel = await Kernel.boot();
   for (const options of [{}, { restart: { delay: 1, limit: 1 } }]) {
     expect((await start(kernel, "unprintable.mjs", options).exited).reason).toBe("error");

@@ -76,7 +76,7 @@ test("A125 a guarded port arrives guarded by the address of the message, and imm
   expect(a.type(ports[2] ?? 0)).toBe(MACH_PORT_TYPE_DEAD_NAME); // its send right stayed
 });
 
-test("A125 without the flag it arrives as any receive right, and says that it is not guarded", async () => {
+test("A125 without the flag it arrives like every other receive right, and says that it is not guarded", async () => {
   await using machine = await boot();
   const { a, b, inbox, carry } = line(machine);
   const port = guarded(a, GUARD);
