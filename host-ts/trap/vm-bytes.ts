@@ -35,7 +35,7 @@ export function readMemory(self: SpaceOwner, { target, address }: Place, data: U
 /** Copies `data` to memory; a code of vm_write. */
 export function writeMemory(self: SpaceOwner, { target, address }: Place, data: Uint8Array): number {
   const { core, views } = self.processor;
-  return inPieces(self, { target, address }, data.length, VM_PROT_WRITE, (kmsg, bytes, from, size) => {
+  return inPieces(self, { target, address }, data.length, VM_PROT_READ | VM_PROT_WRITE, (kmsg, bytes, from, size) => {
     views.bytes(bytes, size).set(data.subarray(from, from + size));
     return core.vm_write(self.handle, target, address + from, kmsg, size);
   });
@@ -94,7 +94,7 @@ function checkWhole(
     if (kr !== KERN_SUCCESS && kr !== KERN_INVALID_ADDRESS) return kr; // there is no such task
     if (end > 2 ** 32) return KERN_INVALID_ARGUMENT;
     if (kr !== KERN_SUCCESS || processor.out(0) > at) return KERN_INVALID_ADDRESS;
-    if ((processor.out(2) & access) === 0) return KERN_PROTECTION_FAILURE;
+    if ((processor.out(2) & access) !== access) return KERN_PROTECTION_FAILURE;
   }
   return KERN_SUCCESS;
 }

@@ -48,7 +48,7 @@ export interface VmCopyTraps {
    * @kr KERN_SUCCESS written
    * @kr KERN_INVALID_ARGUMENT the range wraps
    * @kr KERN_INVALID_ADDRESS a page of the range is not there; nothing was written
-   * @kr KERN_PROTECTION_FAILURE a page of the range may not be written; nothing was
+   * @kr KERN_PROTECTION_FAILURE a page of the range may not be read and written; nothing was written
    * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of the task is used up; no memory for the way in: up to 4 MiB, which count as
    *   bytes of messages of the caller's meanwhile
    * @source XNU osfmk/vm/vm_user.c vm_write; A205, A207
@@ -64,7 +64,8 @@ export interface VmCopyTraps {
    * @kr KERN_SUCCESS copied
    * @kr KERN_INVALID_ARGUMENT a range wraps
    * @kr KERN_INVALID_ADDRESS a page of one of the ranges is not there; nothing changed
-   * @kr KERN_PROTECTION_FAILURE a page of `source` may not be read, or one of `dest` not written; nothing changed
+   * @kr KERN_PROTECTION_FAILURE a page of `source` may not be read, or one of `dest` not read and written; nothing
+   *   changed
    * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of the task is used up
    * @source XNU osfmk/vm/vm_user.c vm_copy; A205, A207
    * @differs Nothing.
