@@ -144,7 +144,7 @@ interface MemoryTraps {
   vm_copy(task: number, target: number, source: number, size: number, dest: number): number;
   /** Keeps a range where it is in the kernel's memory: out 0 the lease, 1 where there, 2 how many bytes from there on. */
   vm_lease(task: number, address: number, size: number, kind: number): number;
-  vm_lease_end(task: number, lease: number): number;
+  vm_lease_end(lease: number): number;
   /** Makes a range one piece in the kernel's memory. */
   vm_compact(task: number, address: number, size: number): number;
   /** Out 0 the size, 1 the name. */
@@ -156,14 +156,38 @@ interface MemoryTraps {
     permission: number,
     parent: number,
   ): number;
-  /** Task, target, address, size, mask, flags, object, offset, copy, protection, maximum, inheritance: out 0 the address. */
-  vm_map(...args: number[]): number;
-  /** Task, target, address, size, mask, flags, source task, its address, copy, inheritance: out 0 address, 1 protection, 2 maximum. */
-  vm_remap(...args: number[]): number;
+  /** Out 0 the address. */
+  vm_map(
+    task: number,
+    target: number,
+    address: number,
+    size: number,
+    mask: number,
+    flags: number,
+    object: number,
+    offset: number,
+    copy: number,
+    protection: number,
+    maximum: number,
+    inheritance: number,
+  ): number;
+  /** Out 0 the address, 1 the protection, 2 the maximum. */
+  vm_remap(
+    task: number,
+    target: number,
+    address: number,
+    size: number,
+    mask: number,
+    flags: number,
+    sourceTask: number,
+    source: number,
+    copy: number,
+    inheritance: number,
+  ): number;
   /** Makes the tables of pages forget some, to be found again; debug builds only. */
   pmap_drop(task: number, seed: number): number;
   /** Makes the entry of a page wrong; debug builds only. */
-  vm_pmap_poke(task: number, address: number): number;
+  pmap_poke(task: number, address: number): number;
 }
 
 /** The kernel's exports, wrapped. */

@@ -148,8 +148,18 @@ export function vmEntryTraps(self: Task): VmEntryTraps {
       u32("max_protection", max_protection);
       u32("inheritance", inheritance);
       const kr = core.vm_map(
-        ...[handle, task, address[0] as number, size, mask, flags, object, offset, copy ? 1 : 0],
-        ...[cur_protection, max_protection, inheritance],
+        handle,
+        task,
+        address[0] as number,
+        size,
+        mask,
+        flags,
+        object,
+        offset,
+        copy ? 1 : 0,
+        cur_protection,
+        max_protection,
+        inheritance,
       );
       if (kr === KERN_SUCCESS) address[0] = processor.out(0);
       return kr;
