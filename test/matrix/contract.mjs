@@ -1,7 +1,6 @@
 // The calls of Mach that this kernel has or will have, and those of them that are not built, each with the reason.
 
 const LATER = "not built yet";
-const MEMORY = "waits for out-of-line memory";
 const NEVER = "never built: ";
 
 /** Calls of Mach's interface: messages, names and rights, tasks, memory. */
@@ -48,5 +47,6 @@ export const notBuilt = {
       ...["thread_set_special_port", "host_get_special_port", "host_set_special_port"],
     ].map((call) => [call, LATER]),
   ),
-  ...Object.fromEntries(contract.filter((call) => /^vm_|memory_entry/.test(call)).map((call) => [call, MEMORY])),
+  vm_read_list: `${NEVER}several vm_read in one trap`,
+  vm_msync: `${NEVER}there are no pagers to write to`,
 };

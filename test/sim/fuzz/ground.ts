@@ -51,6 +51,7 @@ export class Ground {
   readonly #kmsgs = new Set<number>();
   readonly #waiters: number[] = [];
   readonly #arrays: number[] = [];
+  readonly #leases: number[] = [];
   /** Has the ports of the children that the tasks made: they end by them alone. */
   readonly #keeper: Space;
   readonly #children: number[] = [];
@@ -165,6 +166,8 @@ export class Ground {
         return nth([...this.#kmsgs]);
       case "array":
         return nth(this.#arrays);
+      case "lease":
+        return nth(this.#leases);
       case "waiter":
         return nth(this.#waiters);
       case "again":
@@ -210,10 +213,10 @@ export class Ground {
     const { to, reply, voucher, id } = body;
     const bits = (to[0] | (reply[0] << 8) | (voucher[0] << 16) | (body.complex ? 0x80000000 : 0)) >>> 0;
     const header = [bits, size, of(to[1]), of(reply[1]), of(voucher[1]), of(id)];
-    const rights = body.descriptors.flatMap(({ type, right: [disposition, name], count, array }) => [
-      of(type === codes.MACH_MSG_OOL_PORTS_DESCRIPTOR ? array : name),
+    const rights = body.descriptors.flatMap(({ type, right: [disposition, name], count, array, flags }) => [
+      of(type >= codes.MACH_MSG_OOL_DESCRIPTOR && type <= codes.MACH_MSG_OOL_VOLATILE_DESCRIPTOR ? array : name),
       count,
-      ((disposition << 16) | (type << 24)) >>> 0,
+      ((disposition << 16) | (type << 24) | flags) >>> 0,
     ]);
     const all = body.complex ? [...header, body.descriptors.length, ...rights] : header;
     for (const [index, value] of all.slice(0, size >>> 2).entries()) views.setU32(address + 4 * index, value);
@@ -234,9 +237,10 @@ export class Ground {
     } else if (trap === "task_create_child" && code === 0) {
       this.#core("task_insert_right")(task, first, codes.MACH_MSG_TYPE_COPY_SEND, this.#keeper.handle);
       this.#children.push(processor.out(0));
-    } else if (trap === "mach_port_array_allocate" && code === 0 && first !== 0) {
+    } else if (trap === "vm_lease" && code === 0) this.#leases.push(first);
+    else if (trap === "vm_allocate" && code === 0 && first !== 0) {
       this.#arrays.push(first);
-      this.#name(second);
+      this.#name(task, first);
     } else if (code === 0x10004001 || code === 0x10000001) this.#waiters.push(first);
     else {
       this.#keep(first);
@@ -259,11 +263,17 @@ export class Ground {
     this.#tasks.push({ name: "made", processor, handle, self, bounded: false } as unknown as InnerTask);
   }
 
-  /** Writes some names into a new array, wherever they mean something. */
-  #name(address: number): void {
-    const { views } = inside(this.kernel.task).processor;
+  /** Writes some names into new memory, wherever they mean something; it may be another task's. */
+  #name(task: number, address: number): void {
+    const { processor } = inside(this.kernel.task);
+    const kmsg = this.#core("mach_msg_prepare")(task, 4 * ARRAY_MAX + 24, 0) >>> 0;
+    if (kmsg === 0) return;
     const names = this.#names.flatMap((each) => [...each.keys()]).slice(0, ARRAY_MAX);
-    for (let index = 0; index < ARRAY_MAX; index++) views.setU32(address + 4 * index, names[index] ?? 0);
+    const at = processor.out(0);
+    for (let index = 0; index < ARRAY_MAX; index++) processor.views.setU32(at + 4 * index, names[index] ?? 0);
+    const self = this.#tasks[this.#handles.indexOf(task)]?.self ?? 0;
+    this.#core("vm_write")(task, self, address, kmsg, 4 * ARRAY_MAX);
+    this.#core("mach_msg_release")(kmsg);
   }
 
   /** What may be a kmsg: the kernel knows whether it is one of ours. */
@@ -305,7 +315,7 @@ export class Ground {
       for (let index = 0; index < taken; index++) this.#keep(this.#batch[index * 4 + 2] ?? 0);
     }
     for (const kmsg of this.#kmsgs) this.#core("mach_msg_release")(kmsg);
-    for (const address of this.#arrays) this.#core("mach_port_array_deallocate")(address);
+    for (const lease of this.#leases) this.#core("vm_lease_end")(lease);
     const site = this.#core("kernel_check")();
     if (site !== 0) throw new Error(`the end of the tasks broke the invariant of site 0x${site.toString(16)}`);
     const [before, after] = [this.#before.join(), this.#census().join()];

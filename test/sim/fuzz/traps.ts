@@ -16,6 +16,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   processor_attach: "the first trap of an agent, which the host makes",
   processor_detach: "the last trap of an agent",
   processor_mark_gone: "a part of processor_gone",
+  pmap_poke: "breaks what kernel_check looks at",
 };
 
 const MEMBER = /^ {2}(\w+)\(([^)]*)\): number;/gm;
@@ -26,7 +27,7 @@ function declared(): Map<string, readonly string[]> {
   return new Map(
     [...source.matchAll(MEMBER)].map(([, name = "", parameters = ""]) => [
       name,
-      [...parameters.matchAll(/(\w+): number/g)].map(([, parameter = ""]) => parameter),
+      [...parameters.matchAll(/(\w+)\??: number/g)].map(([, parameter = ""]) => parameter),
     ]),
   );
 }

@@ -10,7 +10,7 @@ export type Kind = "name" | "send" | "receive" | "once" | "set" | "dead";
 
 /** A word, or the n-th of the things of a kind that are there when the step is made; "again": as the argument before. */
 export interface Value {
-  readonly of: "word" | "task" | "self" | Kind | "again" | "foreign" | "kmsg" | "waiter" | "array";
+  readonly of: "word" | "task" | "self" | Kind | "again" | "foreign" | "kmsg" | "waiter" | "array" | "lease";
   readonly at: number;
 }
 
@@ -24,9 +24,11 @@ export interface Body {
   readonly descriptors: readonly {
     readonly type: number;
     readonly right: readonly [number, Value];
-    /** Of an array of rights. */
+    /** Of an array of rights, and of memory. */
     readonly count: number;
     readonly array: Value;
+    /** Deallocate and copy of memory and arrays. */
+    readonly flags: number;
   }[];
 }
 
@@ -92,6 +94,13 @@ const OPTION = fc
     word([...usual, ...rare].reduce((all, bit) => all | bit, halves | (trailer << codes.MACH_RCV_TRAILER_SHIFT))),
   );
 
+/** Where there is memory, or was, or nearly. */
+const ADDRESS = fc.oneof(
+  { arbitrary: some("array"), weight: 6 },
+  { arbitrary: among(0x1000, 0x1001, 0x1ffc, 0x2000, 0x3000, 0x5000), weight: 3 },
+  { arbitrary: among(0, 0xffffefff, 0xfffff000), weight: 1 },
+);
+
 /** What fits each parameter. */
 const FITTING: Readonly<Record<string, fc.Arbitrary<Value>>> = {
   task: some("task"),
@@ -109,7 +118,24 @@ const FITTING: Readonly<Record<string, fc.Arbitrary<Value>>> = {
   rcvName: WAITABLE,
   kmsg: some("kmsg"),
   waiter: some("waiter"),
-  address: fc.oneof(some("array"), some("kmsg")),
+  address: ADDRESS,
+  source: ADDRESS,
+  dest: ADDRESS,
+  offset: fc.oneof(ADDRESS, among(0, 4096)),
+  lease: some("lease"),
+  kind: below(2),
+  setMaximum: below(2),
+  protection: among(3, 3, 3, 1, 7, 0, 2, 5),
+  maximum: among(7, 7, 3, 1),
+  permission: among(3, 1, 7, 0x400003, 0x200003, 0x20003, 0x43, 0x80003),
+  inheritance: below(3),
+  inheritMemory: below(2),
+  memoryBytes: among(0, 0, 1 << 16),
+  seed: ANY_WORD,
+  mask: among(0, 0, 0xfff, 0xffff),
+  object: name("send"),
+  sourceTask: some("self"),
+  copy: below(2),
   right: among(0, 1, 1, 1, 2, 3, 3, 4, 5, 6),
   disposition: DISPOSITION,
   notifyDisposition: among(21, 21, 21, 18, 17, 20, 0),
@@ -129,9 +155,9 @@ const FITTING: Readonly<Record<string, fc.Arbitrary<Value>>> = {
   high: below(2),
   which: among(1, 4, 0, 2, 3, 8),
   option: OPTION,
-  flags: fc.oneof(below(16), fc.nat(0xffff).map(word)),
+  flags: fc.oneof(below(16), fc.nat(0xffff).map(word), among(1)),
   options: fc.nat(0xffff).map(word),
-  size: below(400),
+  size: fc.oneof(below(400), among(4096, 8192, 20_000)),
   sendSize: fc.nat(100).map((words) => word(4 * words)),
   rcvSize: fc.oneof(among(600), below(200)),
   timeout: among(0, 0, 0, 1),
@@ -209,10 +235,12 @@ const BODY: fc.Arbitrary<Body> = fc.record({
       type: fc.oneof(
         { arbitrary: fc.constant(0), weight: 20 },
         { arbitrary: fc.constant(2), weight: 5 },
-        { arbitrary: fc.constantFrom(1, 3, 4, 5, 200), weight: 1 },
+        { arbitrary: fc.constantFrom(1, 1, 3), weight: 8 },
+        { arbitrary: fc.constantFrom(4, 5, 200), weight: 1 },
       ),
       right: RIGHT,
-      count: fc.nat(5),
+      count: fc.oneof({ arbitrary: fc.nat(5), weight: 4 }, { arbitrary: fc.constantFrom(4096, 8000), weight: 1 }),
+      flags: fc.constantFrom(0, 0, 1, 0x100, 0x101, 0x200),
       array: some("array"),
     }),
     { maxLength: 4 },
