@@ -48,7 +48,7 @@ interface ColdTraps {
   processor_condemn(pid: number, generation: number): number;
   processor_gone(pid: number, generation: number): number;
   processor_spin(steps: number): number;
-  task_create(parent: number, ports: number, kmsgBytes: number): number;
+  task_create(parent: number, ports: number, kmsgBytes: number, memoryBytes: number): number;
   task_attach(task: number): number;
   /** Makes a child of the task whose port `target` is: out 0 the name of the child's port. */
   task_create_child(task: number, target: number): number;
@@ -120,6 +120,34 @@ interface ColdTraps {
   mach_port_insert_member(task: number, target: number, name: number, pset: number): number;
   mach_port_extract_member(task: number, target: number, name: number, pset: number): number;
   mach_port_get_set_status(task: number, target: number, name: number): number;
+  vm_allocate(task: number, target: number, address: number, size: number, flags: number): number;
+  vm_deallocate(task: number, target: number, address: number, size: number): number;
+  vm_region(task: number, target: number, address: number): number;
+  vm_lease(task: number, address: number, size: number, kind: number): number;
+  vm_lease_end(task: number, lease: number): number;
+  vm_compact(task: number, address: number, size: number): number;
+  mach_make_memory_entry(
+    task: number,
+    target: number,
+    size: number,
+    offset: number,
+    permission: number,
+    parent: number,
+  ): number;
+  vm_map(
+    task: number,
+    target: number,
+    address: number,
+    size: number,
+    mask: number,
+    flags: number,
+    object: number,
+    offset: number,
+    copy: number,
+    cur: number,
+    max: number,
+    inherit: number,
+  ): number;
 }
 
 /** The kernel's exports, wrapped. */

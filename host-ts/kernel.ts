@@ -89,7 +89,7 @@ export class Kernel implements AsyncDisposable {
     this.mode = platform.whyNotShared === null ? "shared" : "local";
     this.id = `${platform.thread}-${Math.random().toString(36).slice(2)}`;
     const { core } = processor;
-    check("task_create", core.task_create(0, 0, 0));
+    check("task_create", core.task_create(0, 0, 0, 0));
     const handle = processor.out(0);
     check("task_attach", core.task_attach(handle));
     this.task = new Task({ name: "main", processor, handle, startBootstrap: () => this.#naming.start() });
@@ -162,7 +162,8 @@ export class Kernel implements AsyncDisposable {
     const { core } = this.processor;
     const ports = wholeNumber("quota.ports", quota.ports);
     const bytes = wholeNumber("quota.kmsgBytes", quota.kmsgBytes);
-    check("task_create", core.task_create(this.task.handle, ports, bytes));
+    const memory = wholeNumber("quota.memoryBytes", quota.memoryBytes);
+    check("task_create", core.task_create(this.task.handle, ports, bytes, memory));
     return { handle: this.processor.out(0), serial: this.processor.out(1) };
   }
 
