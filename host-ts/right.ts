@@ -163,8 +163,7 @@ export class Moved {
  *
  * @mach MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSG_TYPE_MOVE_RECEIVE
  */
-export function move(right: Right): Moved;
-export function move(region: Region): MovedRegion;
+export function move<T extends Right | Region>(right: T): T extends Region ? MovedRegion : Moved;
 export function move(right: Right | Region): Moved | MovedRegion {
   if (right instanceof Region) return new MovedRegion(right);
   if (!(right instanceof SendRight || right instanceof SendOnceRight || right instanceof ReceiveRight)) {
