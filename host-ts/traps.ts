@@ -11,6 +11,7 @@ import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-fo
 import { type MachPortGuardTraps, machPortGuardTraps } from "./trap/mach-port-guard.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
+import { type VmTraps, vmTraps } from "./trap/vm.js";
 
 export * from "./abi/codes.gen.js";
 export type { Out } from "./trap/arguments.js";
@@ -22,6 +23,8 @@ export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
 export type { MachPortGuardTraps } from "./trap/mach-port-guard.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
+export type { VmTraps } from "./trap/vm.js";
+export type { VmRegionInfo } from "./trap/vm-pages.js";
 
 /** Every call of level 1. */
 export type Traps = MachTaskTraps &
@@ -31,6 +34,7 @@ export type Traps = MachTaskTraps &
   MachPortGuardTraps &
   MachPortInfoTraps &
   MachPortArrayTraps &
+  VmTraps &
   MachLibraryTraps;
 
 const bound = new WeakMap<Task, Traps>();
@@ -59,6 +63,7 @@ export function traps(task: Task): Traps {
       ...machPortGuardTraps(task),
       ...machPortInfoTraps(task),
       ...machPortArrayTraps(task),
+      ...vmTraps(task),
       ...machLibraryTraps(task, messages),
     };
     bound.set(task, calls);
