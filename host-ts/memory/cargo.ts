@@ -12,6 +12,7 @@ import {
   MACH_PORT_TYPE_RECEIVE,
   MACH_PORT_TYPE_SEND,
   MACH_PORT_TYPE_SEND_ONCE,
+  VM_FLAGS_ANYWHERE,
 } from "../abi/codes.gen.js";
 import { memoryErrorOf } from "../errors.js";
 import type { Right } from "../right.js";
@@ -19,7 +20,6 @@ import type { Space } from "../space.js";
 import { fill, leaseOf, wordsAt, WRITE } from "./lease.js";
 import { deallocate, isMemory, MovedRegion, type OutgoingMemory, RegionRange } from "./region.js";
 
-const VM_FLAGS_ANYWHERE = 1;
 const DEALLOCATE = 1;
 const VIRTUAL_COPY = 1 << 8;
 

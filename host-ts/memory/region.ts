@@ -1,15 +1,18 @@
 // Regions: stretches of a task's memory in the kernel, which go from task to task by moving or sharing page tables, not bytes.
 
-import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT } from "../abi/codes.gen.js";
+import {
+  KERN_INVALID_ADDRESS,
+  KERN_INVALID_ARGUMENT,
+  MAP_MEM_VM_SHARE,
+  VM_PAGE_SIZE,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from "../abi/codes.gen.js";
 import { MemoryError, memoryErrorOf } from "../errors.js";
 import { SendRight } from "../right.js";
 import type { Space } from "../space.js";
 import { fill, joined, type Lease, leaseOf, READ, WRITE } from "./lease.js";
 
-const PAGE_BYTES = 4096;
-const VM_PROT_READ = 1;
-const VM_PROT_WRITE = 2;
-const MAP_MEM_VM_SHARE = 0x400000;
 /** Bytes of one chunk of a stream. */
 const STREAM_BYTES = 65_536;
 
@@ -154,7 +157,7 @@ export class Region implements Disposable {
   share(options?: ShareOptions): SendRight {
     const address = this.#live("share");
     const { core, handle, self, processor } = this.#space;
-    if (address % PAGE_BYTES !== 0 || this.size === 0) {
+    if (address % VM_PAGE_SIZE !== 0 || this.size === 0) {
       const detail = this.size === 0 ? "it is empty" : "it does not begin with a page";
       throw new MemoryError("mach_make_memory_entry", KERN_INVALID_ARGUMENT, detail);
     }

@@ -1,18 +1,23 @@
 // A task's memory in the kernel: regions of zeros, of bytes that are elsewhere, of memory that another task shares on purpose.
 
-import { KERN_INVALID_ARGUMENT } from "../abi/codes.gen.js";
+import {
+  KERN_INVALID_ARGUMENT,
+  VM_FLAGS_ANYWHERE,
+  VM_INHERIT_SHARE,
+  VM_PAGE_MAX,
+  VM_PAGE_MIN,
+  VM_PAGE_SIZE,
+  VM_PROT_READ,
+  VM_PROT_WRITE,
+} from "../abi/codes.gen.js";
 import { MemoryError, memoryErrorOf } from "../errors.js";
 import type { SendRight } from "../right.js";
 import type { Space } from "../space.js";
 import { fill, leaseOf, WRITE } from "./lease.js";
 import { deallocate, Region, type ShareOptions } from "./region.js";
 
-const VM_FLAGS_ANYWHERE = 1;
-const VM_PROT_READ = 1;
-const VM_PROT_WRITE = 2;
-const VM_INHERIT_SHARE = 0;
 /** The largest region there can be. */
-const MOST_BYTES = 0xffff_e000;
+const MOST_BYTES = (VM_PAGE_MAX - VM_PAGE_MIN) * VM_PAGE_SIZE;
 
 /** Bytes that are there. */
 export type Bytes = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
