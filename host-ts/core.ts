@@ -77,9 +77,6 @@ interface ColdTraps {
   mach_port_allocate_name(task: number, target: number, right: number, name: number): number;
   mach_port_insert_right(task: number, target: number, name: number, poly: number, disposition: number): number;
   mach_port_extract_right(task: number, target: number, name: number, disposition: number): number;
-  mach_port_array_allocate(task: number, count: number): number;
-  mach_port_array_look(task: number, address: number): number;
-  mach_port_array_deallocate(address: number): number;
   mach_port_deallocate(task: number, target: number, name: number): number;
   mach_port_destroy(task: number, target: number, name: number): number;
   mach_port_mod_refs(task: number, target: number, name: number, right: number, delta: number): number;

@@ -6,7 +6,6 @@ import type { Task } from "./task.js";
 import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
-import { type MachPortArrayTraps, machPortArrayTraps } from "./trap/port-arrays.js";
 import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
 import { type MachPortGuardTraps, machPortGuardTraps } from "./trap/mach-port-guard.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
@@ -18,7 +17,6 @@ export type { Out } from "./trap/arguments.js";
 export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
-export type { MachPortArrayTraps } from "./trap/port-arrays.js";
 export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
 export type { MachPortGuardTraps } from "./trap/mach-port-guard.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
@@ -33,7 +31,6 @@ export type Traps = MachTaskTraps &
   MachPortFormsTraps &
   MachPortGuardTraps &
   MachPortInfoTraps &
-  MachPortArrayTraps &
   VmTraps &
   MachLibraryTraps;
 
@@ -62,7 +59,6 @@ export function traps(task: Task): Traps {
       ...machPortFormsTraps(task),
       ...machPortGuardTraps(task),
       ...machPortInfoTraps(task),
-      ...machPortArrayTraps(task),
       ...vmTraps(task),
       ...machLibraryTraps(task, messages),
     };
