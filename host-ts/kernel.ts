@@ -8,6 +8,7 @@ import {
   MACH_PORT_QLIMIT_MAX,
   MACH_PORT_RIGHT_RECEIVE,
   TASK_BOOTSTRAP_PORT,
+  VM_PAGE_SIZE,
 } from "./abi/codes.gen.js";
 import * as platform from "#platform";
 import type { Bootstrap } from "./bootstrap/bootstrap.js";
@@ -163,7 +164,7 @@ export class Kernel implements AsyncDisposable {
     const ports = wholeNumber("quota.ports", quota.ports);
     const bytes = wholeNumber("quota.kmsgBytes", quota.kmsgBytes);
     const memory = wholeNumber("quota.memoryBytes", quota.memoryBytes);
-    check("task_create", core.task_create(this.task.handle, ports, bytes, memory));
+    check("task_create", core.task_create(this.task.handle, ports, bytes, Math.ceil(memory / VM_PAGE_SIZE)));
     return { handle: this.processor.out(0), serial: this.processor.out(1) };
   }
 

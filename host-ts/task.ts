@@ -18,7 +18,7 @@ export interface Quota {
   readonly ports?: number;
   /** Bytes of messages that it has sent and nobody has received yet. */
   readonly kmsgBytes?: number;
-  /** Bytes of memory in the kernel, in regions that it made, or received and that nobody else has. */
+  /** Bytes of memory in the kernel, in whole pages, of regions that it made, or that it received and nobody else has. */
   readonly memoryBytes?: number;
 }
 

@@ -87,13 +87,13 @@ export class Cargo {
   /** The message was refused as it was, or was received back: what is in the descriptors says where everything is. */
   failed(at: number): void {
     const words = this.#space.views.words;
-    for (const { word, address, size, moved, names } of this.#items) {
+    for (const { word, size, moved, names } of this.#items) {
       const now = words[at + word] as number;
-      const found = ((words[at + word + 2] as number) >>> 16) & 0xff;
+      const shape = words[at + word + 2] as number;
       if (now === 0 && size > 0) continue; // there was no room for it any more
-      if (names !== null) this.#unmake(names, now, found);
+      if (names !== null) this.#unmake(names, now, (shape >>> 16) & 0xff);
       else if (moved !== null) moved.region.takeBack(now);
-      else if (now !== address) deallocate(this.#space, now, size);
+      else if ((shape & 0xff) !== 0) deallocate(this.#space, now, size); // a copy, which came back as memory that is held
     }
   }
 

@@ -91,9 +91,9 @@ export function leaseOf(space: Space, address: number, length: number, kind: num
   return new Lease(space, leases, chunks);
 }
 
-function endAll({ core, handle }: Space, leases: readonly number[]): void {
+function endAll({ core }: Space, leases: readonly number[]): void {
   try {
-    for (const lease of leases) core.vm_lease_end(handle, lease);
+    for (const lease of leases) core.vm_lease_end(lease);
   } catch {
     // The kernel is gone, and with it the lease.
   }

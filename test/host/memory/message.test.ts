@@ -30,9 +30,12 @@ beforeEach(async () => {
   port = other.allocatePort({ qlimit: 4 });
   await other.bootstrap.register("memory", port.makeSend());
   right = await task.bootstrap.lookUp("memory");
-  // Tables of pages are kept: what follows finds them made.
-  task.memory.allocate(1)[Symbol.dispose]();
-  other.memory.allocate(1)[Symbol.dispose]();
+  // Tables of pages and elements are kept: what follows finds them made.
+  const region = task.memory.allocate(1);
+  right.trySend({ body: new Uint8Array(500), rights: [right, right], memory: [region, region, move(region)] });
+  const message = next();
+  for (const one of [...message.rights, ...message.memory]) one[Symbol.dispose]();
+  message[Symbol.dispose]();
 });
 afterEach(() => kernel.close());
 

@@ -183,11 +183,11 @@ test("a region in pieces is read and written as chunks, or compacted", async () 
   const { task } = kernel;
   const port = task.allocatePort();
   const right = port.makeSend();
-  const region = task.memory.from(pattern(8 * PAGE));
+  const region = task.memory.from(pattern(200 * PAGE));
   right.trySend({ memory: [region] });
-  region.set(pattern(PAGE, 5), 3 * PAGE); // breaks the sharing of one page
-  const expected = pattern(8 * PAGE);
-  expected.set(pattern(PAGE, 5), 3 * PAGE);
+  region.set(pattern(PAGE, 5), 100 * PAGE); // breaks the sharing there
+  const expected = pattern(200 * PAGE);
+  expected.set(pattern(PAGE, 5), 100 * PAGE);
   const lease = region.read();
   expect(lease.chunks.length).toBeGreaterThan(1);
   const error = thrown(() => lease.bytes);
@@ -197,14 +197,14 @@ test("a region in pieces is read and written as chunks, or compacted", async () 
   expect(thrown(() => region.compact()).code).toBe("KERN_RESOURCE_SHORTAGE");
   lease[Symbol.dispose]();
   expect(Buffer.compare(region.bytes(), expected)).toBe(0);
-  region.set(pattern(4 * PAGE, 9), PAGE + 7);
-  expected.set(pattern(4 * PAGE, 9), PAGE + 7);
+  region.set(pattern(40 * PAGE, 9), PAGE + 7);
+  expected.set(pattern(40 * PAGE, 9), PAGE + 7);
   region.compact();
   const whole = region.read();
   expect(Buffer.compare(whole.bytes, expected)).toBe(0);
   whole[Symbol.dispose]();
   const message = port.receiveSync({ timeout: 1000 });
-  expect(Buffer.compare((message.memory[0] as Region).bytes(), pattern(8 * PAGE))).toBe(0);
+  expect(Buffer.compare((message.memory[0] as Region).bytes(), pattern(200 * PAGE))).toBe(0);
 });
 
 test("a region that was made by Mach's calls and one of this level see the same bytes", async () => {
