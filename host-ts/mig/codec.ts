@@ -81,11 +81,12 @@ export class Codec {
     const loads = this.#outOfLine ? this.#load(values) : NO_LOADS;
     let room = this.#head * 4;
     for (let i = 0; i < inline.length; i++) room += this.#room(inline[i] as Field, values);
-    if (host !== null && space.reusable(host.kmsg, room, this.#ports.length)) {
+    const slots = sum(loads, ({ rights }) => rights.length) + this.#ports.length; // of rights, and one each of descriptors
+    if (host !== null && space.reusable(host.kmsg, room, slots)) {
       const at = host.start();
       draft.adopt(host.surrender(), at, room);
     } else {
-      draft.prepare(room, this.#ports.length);
+      draft.prepare(room, slots);
     }
     try {
       draft.size = (this.#write(draft, values, loads) - draft.at) << 2;

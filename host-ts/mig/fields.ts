@@ -88,6 +88,6 @@ export function arrival(kind: number): number {
   return kind === SEND_ONCE ? 18 : 17;
 }
 
-export function sum(fields: readonly Field[], bytes: (field: Field) => number): number {
-  return fields.reduce((total, field) => total + bytes(field), 0);
+export function sum<T>(all: readonly T[], amount: (one: T) => number): number {
+  return all.reduce((total, one) => total + amount(one), 0);
 }
