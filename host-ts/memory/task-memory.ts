@@ -2,6 +2,7 @@
 
 import {
   KERN_INVALID_ARGUMENT,
+  KERN_RESOURCE_SHORTAGE,
   VM_FLAGS_ANYWHERE,
   VM_INHERIT_SHARE,
   VM_PAGE_MAX,
@@ -13,11 +14,14 @@ import {
 import { MemoryError, memoryErrorOf } from "../errors.js";
 import type { SendRight } from "../right.js";
 import type { Space } from "../space.js";
-import { fill, leaseOf, WRITE } from "./lease.js";
-import { deallocate, Region, type ShareOptions } from "./region.js";
+import { WRITE } from "./lease.js";
+import { Region, type ShareOptions } from "./region.js";
 
 /** The largest region there can be. */
 const MOST_BYTES = (VM_PAGE_MAX - VM_PAGE_MIN) * VM_PAGE_SIZE;
+
+/** Runs of frames shorter than this are not tried. */
+const LEAST_RUN_BYTES = 65_536;
 
 /** Bytes that are there. */
 export type Bytes = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
@@ -40,13 +44,13 @@ export class TaskMemory {
   }
 
   /**
-   * A region of `size` zeros, in one run of frames where there is one.
+   * A region of `size` zeros, in one run of frames; in a few where memory is in pieces, see `Lease.chunks`.
    *
    * @throws RangeError for a size that no address space holds. MemoryError KERN_RESOURCE_SHORTAGE, KERN_NO_SPACE: no memory, no quota
    * @mach vm_allocate
    */
   allocate(size: number): Region {
-    return this.#filled(size, () => {});
+    return this.#filled(checkSize("allocate", size), null);
   }
 
   /**
@@ -60,9 +64,9 @@ export class TaskMemory {
   from(source: ByteStream): Promise<Region>;
   from(source: Bytes | ByteStream): Region | Promise<Region> {
     if (ArrayBuffer.isView(source)) {
-      return this.#copied(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
+      return this.#copy(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
     }
-    if (source instanceof ArrayBuffer || isShared(source)) return this.#copied(new Uint8Array(source));
+    if (source instanceof ArrayBuffer || isShared(source)) return this.#copy(new Uint8Array(source));
     if (source instanceof Blob) return this.#read(source);
     if (isStream(source)) return this.#gather(source);
     throw new TypeError("memory.from: expected bytes, a Blob, or a stream of Uint8Arrays");
@@ -92,30 +96,39 @@ export class TaskMemory {
     return new Region(this.#space, processor.out(0), size);
   }
 
-  /** A region whose frames are there, under one write lease, filled by `write`. */
-  #filled(size: number, write: (chunks: readonly Uint8Array[]) => void): Region {
+  /** A region whose frames are there, with a copy of `bytes` or zeros. */
+  #filled(size: number, bytes: Uint8Array | null): Region {
     const space = this.#space;
-    checkSize("allocate", size);
     const { core, handle, self, processor } = space;
     const kr = core.vm_allocate(handle, self, 0, size, VM_FLAGS_ANYWHERE);
     if (kr !== 0) throw memoryErrorOf("vm_allocate", kr);
-    const address = processor.out(0);
+    const region = new Region(space, processor.out(0), size);
     try {
-      const lease = leaseOf(space, address, size, WRITE, "vm_allocate");
-      try {
-        write(lease.chunks);
-      } finally {
-        lease[Symbol.dispose]();
-      }
+      if (size > 0) this.#populate(region.address, size);
+      if (bytes !== null) region.set(bytes);
     } catch (error) {
-      deallocate(space, address, size);
+      region[Symbol.dispose]();
       throw error;
     }
-    return new Region(space, address, size);
+    return region;
   }
 
-  #copied(bytes: Uint8Array): Region {
-    return this.#filled(bytes.length, (chunks) => fill(chunks, bytes));
+  /** Has frames for all of `size` bytes: one run of them, or a few where memory is in pieces. */
+  #populate(address: number, size: number): void {
+    const { core, handle, processor } = this.#space;
+    const kr = core.vm_lease(handle, address, size, WRITE);
+    if (kr === 0) {
+      core.vm_lease_end(processor.out(0));
+      return;
+    }
+    if (kr !== KERN_RESOURCE_SHORTAGE || size <= LEAST_RUN_BYTES) throw memoryErrorOf("vm_allocate", kr);
+    const half = Math.ceil(size / 2 / VM_PAGE_SIZE) * VM_PAGE_SIZE;
+    this.#populate(address, half);
+    this.#populate(address + half, size - half);
+  }
+
+  #copy(bytes: Uint8Array): Region {
+    return this.#filled(bytes.length, bytes);
   }
 
   async #read(blob: Blob): Promise<Region> {

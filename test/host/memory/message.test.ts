@@ -215,6 +215,29 @@ test("what Mach refuses in the body: earlier regions are used up, later ones are
   expect(Buffer.compare(last.bytes(), pattern(PAGE, 3))).toBe(0);
 });
 
+test("no memory for the part of a page that has to be copied: earlier regions are used up, all else is as it was", async () => {
+  await using small = await Kernel.boot({ maximumBytes: 4 * 1024 * 1024 });
+  const { memory } = small.task;
+  const entry = small.task.allocatePort();
+  const send = entry.makeSend();
+  const regions = [memory.from(pattern(2 * PAGE)), memory.from(pattern(2 * PAGE)), memory.from(pattern(2 * PAGE))];
+  const [first, partly, last] = regions as [Region, Region, Region];
+  for (const size of [64, 16, 1]) {
+    const more = (): never => {
+      for (;;) memory.allocate(size * PAGE);
+    };
+    expect(thrown(more).code).toBe("KERN_RESOURCE_SHORTAGE");
+  }
+  const error = thrown(() => send.trySend({ memory: [move(first), partly.range(1, PAGE), move(last)] }));
+  expect(error.code).toBe("MACH_SEND_NO_BUFFER");
+  expect(first.disposed).toBe(true);
+  expect(last.disposed).toBe(false);
+  expect(Buffer.compare(partly.bytes(), pattern(2 * PAGE))).toBe(0);
+  expect(send.trySend({ id: 1, memory: [move(last)] })).toBe(true);
+  const message = entry.tryReceive() as Message;
+  expect(Buffer.compare(only(message).bytes(), pattern(2 * PAGE))).toBe(0);
+});
+
 test("a dead port: the region is still yours", () => {
   const region = task.memory.from(pattern(PAGE));
   const dying = task.allocatePort();

@@ -149,6 +149,38 @@ test("a size beyond the memory is refused and leaves nothing", async () => {
   expect(Buffer.compare(region.bytes(), pattern(4 * 1024 * 1024))).toBe(0);
 });
 
+test("where no run is long enough a region is made of several, and can be made one later", async () => {
+  await using kernel = await Kernel.boot({ maximumBytes: 8 * 1024 * 1024 });
+  const { memory } = kernel.task;
+  const small: Region[] = [];
+  expect(thrown(() => untilRefused(() => small.push(memory.from(pattern(256 * 1024, small.length))))).code).toBe(
+    "KERN_RESOURCE_SHORTAGE",
+  );
+  expect(small.length).toBeGreaterThan(10);
+  for (let i = 0; i < small.length; i += 2) small[i]?.[Symbol.dispose]();
+  const region = memory.allocate(1024 * 1024);
+  region.set(pattern(1024 * 1024, 9));
+  const lease = region.read();
+  expect(lease.chunks.length).toBeGreaterThan(1);
+  expect(thrown(() => lease.bytes).code).toBe("KERN_NOT_SUPPORTED");
+  lease[Symbol.dispose]();
+  expect(Buffer.compare(region.bytes(), pattern(1024 * 1024, 9))).toBe(0);
+  expect(thrown(() => region.compact()).code).toBe("KERN_RESOURCE_SHORTAGE");
+  expect(Buffer.compare(region.bytes(), pattern(1024 * 1024, 9))).toBe(0);
+  for (let i = 1; i < small.length; i += 2) {
+    expect(Buffer.compare((small[i] as Region).bytes(), pattern(256 * 1024, i))).toBe(0);
+    small[i]?.[Symbol.dispose]();
+  }
+  region.compact();
+  const whole = region.read();
+  expect(Buffer.compare(whole.bytes, pattern(1024 * 1024, 9))).toBe(0);
+  whole[Symbol.dispose]();
+});
+
+function untilRefused(act: () => void): void {
+  for (;;) act();
+}
+
 test("a quota of memory bounds a task, and what it gives up counts no more", async () => {
   await using kernel = await Kernel.boot();
   const task = kernel.createTask({ name: "bounded", quota: { memoryBytes: 16 * PAGE } });
