@@ -3,7 +3,7 @@
 // released; so it is when the handler fails. What a handler that succeeds was given is the handler's.
 
 import { report } from "#platform";
-import { MIG_BAD_ID, MIG_REMOTE_ERROR } from "../abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, MIG_BAD_ID, MIG_REMOTE_ERROR } from "../abi/codes.gen.js";
 import { Draft } from "../draft.js";
 import { KernError } from "../errors.js";
 import { MovedRegion } from "../memory/region.js";
@@ -144,6 +144,10 @@ class Loop implements PumpSink {
         (error) => this.#failed(entry, message, args, error),
       ),
     );
+  }
+
+  damaged(kmsg: number, address: number): void {
+    this.#refuse(new Message(this.#space, kmsg, address), KERN_RESOURCE_SHORTAGE);
   }
 
   taken(): void {

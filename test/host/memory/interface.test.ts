@@ -193,3 +193,51 @@ test("a malformed reply is released by the client", async () => {
   second.respond({ memory: [move(kernel.task.memory.allocate(PAGE)), move(kernel.task.memory.allocate(PAGE))] });
   expect((await again).code).toBe("MIG_TYPE_ERROR");
 });
+
+test("memory beyond the receiver's quota is refused to who sent it, and to nobody else", async () => {
+  const { task } = kernel;
+  const small = kernel.createTask({ name: "small", quota: { memoryBytes: 16 * PAGE } });
+  const door = small.allocatePort();
+  await small.bootstrap.register("small", door.makeSend());
+  serve(door, Store, {
+    turn: ({ data, n }) => ({ data: move(data), n }),
+    rights: () => ({ made: [], n: 0 }),
+    fail: ({ data }) => data[Symbol.dispose](),
+    drop: ({ data }) => data[Symbol.dispose](),
+  });
+  const toSmall = connect(Store, await task.bootstrap.lookUp("small"));
+  const Large = defineSubsystem({
+    name: "large",
+    base: 5200,
+    routines: { make: routine({ bytes: t.uint32 }, { data: t.memory() }) },
+  });
+  await task.bootstrap.serve(Large, "large", { make: ({ bytes }) => ({ data: move(task.memory.allocate(bytes)) }) });
+  const large = await small.bootstrap.lookUp(Large, "large");
+  const now = held(kernel);
+  for (let round = 0; round < 3; round++) {
+    const refused = rejected(toSmall.fail({ data: move(task.memory.allocate(17 * PAGE)), list: [] }));
+    const fits = toSmall.fail({ data: move(task.memory.allocate(PAGE)), list: [] });
+    expect((await refused).code).toBe("KERN_RESOURCE_SHORTAGE");
+    await fits;
+    const asked = [17, 1, 17, 17].map((pages) => large.make({ bytes: pages * PAGE }));
+    const codes = await Promise.all(
+      asked.map((call) =>
+        call.then(
+          ({ data }) => data[Symbol.dispose](),
+          (error) => error.code,
+        ),
+      ),
+    );
+    expect(codes).toEqual([
+      expect.stringMatching("BODY_ERROR"),
+      undefined,
+      ...Array(2).fill(expect.stringMatching("BODY_ERROR")),
+    ]);
+    await turnOfLoop(); // the next are received by one that waits
+  }
+  await until(() => held(kernel).VME === now.VME);
+});
+
+function turnOfLoop(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -321,3 +321,26 @@ test("memory that arrives in the queue of a task with a small quota", async () =
   const fits = small.memory.allocate(2 * PAGE);
   fits[Symbol.dispose]();
 });
+
+test("a loop over messages leaves out what finds no room, and goes on", async () => {
+  const small = kernel.createTask({ name: "small", quota: { memoryBytes: 2 * PAGE } });
+  const entry = small.allocatePort();
+  await small.bootstrap.register("small", entry.makeSend());
+  const send = await task.bootstrap.lookUp("small");
+  const ids: number[] = [];
+  const reading = (async () => {
+    for await (const message of entry) {
+      const { id } = message;
+      ids.push(id);
+      message[Symbol.dispose]();
+      if (id === 9) break;
+    }
+  })();
+  const call = rejected(send.call({ id: 1, memory: [move(task.memory.allocate(3 * PAGE))] }));
+  expect((await call).code).toBe("MIG_SERVER_DIED");
+  send.trySend({ id: 2, memory: [move(task.memory.allocate(PAGE))] });
+  send.trySend({ id: 3, memory: [move(task.memory.allocate(3 * PAGE))] });
+  send.trySend({ id: 9 });
+  await reading;
+  expect(ids).toEqual([2, 9]);
+});
