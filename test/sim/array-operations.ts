@@ -11,7 +11,7 @@ const INVALID_ADDRESS = 1;
 const ARRAYS_MAX = 20;
 const OOL_PORTS = 2;
 /** Nothing is ever mapped there. */
-const NOWHERE = [0, 4, 0xfffff000, 0xfffffffc] as const;
+const NOWHERE = [0, 4, 0xf0000000, 0xffffeffc] as const;
 
 /** Makes an array on both sides. */
 function make(world: World, { traps, self, space }: Actor, names: readonly number[]): number {

@@ -99,7 +99,9 @@ test("A74 unknown and malformed descriptors are INVALID_TYPE and touch no right"
     refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: port, disposition: 17, type }] });
   }
   for (const type of [1, 3]) {
-    refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: 0, disposition: 16, type }] });
+    for (const copy of [2, 3, 255]) {
+      refused(MACH_SEND_INVALID_TYPE, { descriptors: [good, { name: 0, disposition: 16, copy, type }] });
+    }
   }
   for (const [disposition, flags] of [
     [17, 1],

@@ -1,8 +1,9 @@
 // A recorded message in untyped Mach, and back. Rights become port descriptors, those of an out-of-line array an array; inline data is
-// a word with its size and the bytes. Out-of-line memory is left out: the kernel has none yet.
+// a word with its size and the bytes; out-of-line memory is in pages of its own.
 
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { arrayOf, inArray, unpack } from "../lib/arrays.js";
+import { filled, free, get, memory, tryGet } from "../lib/memory.js";
 import {
   build,
   HEADER,
@@ -27,11 +28,16 @@ export interface Answer {
   out: Record<string, unknown>;
 }
 
-/** The item's descriptors, with its array made. */
+/** The item's descriptors, with its array or memory made. */
 function descriptorsOf(space: Space, item: Item, names: Names): PortDescriptor[] {
   const raw = (item.names ?? []).map((name) => names.raw(name));
   const disposition = item.disp ?? 0;
   if (item.t === "port") return raw.map((name) => ({ name, disposition }));
+  if (item.t === "ool") {
+    const size = item.size ?? 0;
+    const address = size === 0 ? 0 : filled(space, pattern(item.fill ?? 0, size));
+    return [memory(address, size, { deallocate: item.dealloc ?? 0 })];
+  }
   if (item.t !== "ool_ports") return [];
   return [inArray(arrayOf(space, raw), raw.length, disposition, item.dealloc ?? 0)];
 }
@@ -70,7 +76,7 @@ function encode(args: Arguments, names: Names, descriptors: readonly PortDescrip
   });
 }
 
-/** The body in the shape of the recorded one, its arrays freed; what the recorded one has no place for is kept as `rest`. */
+/** The body in the shape of the recorded one, its arrays and memory freed; what the recorded one has no place for is kept as `rest`. */
 function decodeBody(space: Space, message: Parsed, expected: readonly Item[]): { body: unknown[]; rest: unknown[] } {
   const descriptors = [...message.descriptors];
   let data = message.data;
@@ -83,7 +89,12 @@ function decodeBody(space: Space, message: Parsed, expected: readonly Item[]): {
       const some = descriptors.splice(0, item.names?.length ?? 0);
       return { t: item.t, disp: some[0]?.disposition ?? item.disp, names: some.map(({ name }) => name) };
     }
-    if (item.t === "ool") return item;
+    if (item.t === "ool") {
+      const { name = 0, count = 0 } = descriptors.shift() ?? {};
+      const bytes = get(space, name, count);
+      free(space, name, count);
+      return { t: "ool", size: count, sum: checksum(bytes) };
+    }
     if (item.t === "data") {
       const size = data.length < 4 ? 0 : word(data, 0);
       const bytes = data.slice(4, 4 + size);
@@ -114,9 +125,11 @@ function decode(space: Space, message: Parsed, expected: RecordedMessage): Recor
   return { ...decodeHeader(message), body: [...body, ...rest] };
 }
 
-/** Whether the sender had the array still, which is freed. */
-function freed({ traps }: Space, address: number): 0 | 1 {
-  return traps.mach_port_array_deallocate(address) === codes.KERN_SUCCESS ? 1 : 0;
+/** Whether the sender had an array's or item's memory still, which is freed. */
+function freed(space: Space, address: number, size: number): 0 | 1 {
+  const { code } = tryGet(space, address, size);
+  free(space, address, size);
+  return code === codes.KERN_SUCCESS ? 1 : 0;
 }
 
 export function send(space: Space, args: Arguments, names: Names, returned: RecordedMessage | undefined): Answer {
@@ -129,11 +142,13 @@ export function send(space: Space, args: Arguments, names: Names, returned: Reco
   const kr = space.send(bytes);
   const timedOut = kr === codes.MACH_SEND_TIMED_OUT;
   const out: Record<string, unknown> = {};
-  // What came back may lie where the sender's array was.
+  // What came back may lie where the sender's array or memory was.
   if (timedOut && returned) out.returned = decode(space, parse(bytes), returned);
   const regions = items.filter(({ t, size, names: some }) => (t === "ool" ? size : t === "ool_ports" && some?.length));
   if (regions.length > 0) {
-    out.ool_still_mapped = regions.map(({ made: [array] }) => (array === undefined ? null : freed(space, array.name)));
+    out.ool_still_mapped = regions.map(({ t, made: [{ name = 0, count = 0 } = {}] }) =>
+      freed(space, name, t === "ool" ? count : count * 4),
+    );
   }
   return { kr, out };
 }

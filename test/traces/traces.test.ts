@@ -60,3 +60,22 @@ test("an answer that is not the recorded one is found where it is given", async 
     expect(findings[0]?.place).toBe(`portable ${seed} ${index}`);
   }
 });
+
+test("memory that is not the recorded one is found: other bytes, a region that stays or goes", async () => {
+  await using machine = await boot();
+  const sequences = await recorded("portable");
+  const data = (operation: Operation) => operation.out.msg?.body?.find(({ t, size }) => t === "ool" && size);
+  const mapped = (operation: Operation) => operation.out.ool_still_mapped as number[] | undefined;
+  for (const [has, change] of [
+    [data, (operation) => Object.assign(data(operation) ?? {}, { sum: "00000000" })],
+    [data, (operation) => Object.assign(data(operation) ?? {}, { size: 1 })],
+    [mapped, (operation) => mapped(operation)?.splice(0, 1, 1 - (mapped(operation)?.[0] ?? 0))],
+  ] as [(operation: Operation) => unknown, (operation: Operation) => void][]) {
+    const sequence = sequences.find(({ ops }) => ops.some(has)) as Sequence;
+    const ops = structuredClone(sequence.ops);
+    const index = ops.findIndex(has);
+    change(ops[index] as Operation);
+    const findings = replay(machine, { ...sequence, ops }, new Tally(), new Map(known));
+    expect(findings[0]?.place).toBe(`portable ${sequence.seed} ${index}`);
+  }
+});
