@@ -1,0 +1,366 @@
+// The kernel and the model side by side: tasks, each with a space and a map, on one to three processors of one thread; and the
+// comparison after every operation. What the operations are is in operations.ts.
+
+import * as codes from "../../../host-ts/abi/codes.gen.ts";
+import { type Agent, Machine, plainModule } from "../../kernel/machine.js";
+import type { Random } from "../random.js";
+import type { Driven } from "./driven.js";
+import { checkLeases, type Lease } from "./leases.js";
+import { AddressMap, FIRST, LAST, Page, PAGE, type Span } from "./pages.js";
+import type { Item, PendingSend } from "./message-model.js";
+import type { Wait } from "./message-operations.js";
+
+export class Mismatch extends Error {}
+
+export interface Port {
+  readonly owner: Actor;
+  dead: boolean;
+  readonly queue: Message[];
+  /** Sends that wait for room. */
+  readonly senders: PendingSend[];
+  /** The cookie of a receive that waits, or 0. */
+  receiver: number;
+}
+
+export interface Message {
+  readonly id: number;
+  readonly items: readonly Item[];
+}
+
+export interface Actor {
+  readonly handle: number;
+  readonly serial: number;
+  readonly self: number;
+  readonly map: AddressMap;
+  /** The port that it receives from. */
+  port: Port;
+  /** The task's own port. */
+  readonly control: Port;
+  /** Its names for ports. */
+  readonly names: Map<Port, number>;
+}
+
+/** What the model answers, and what becomes of it then. */
+export interface Plan {
+  code: number;
+  apply?: () => void;
+}
+
+export interface Setting {
+  processors: number;
+  window: Span;
+  /** Pages that one of the tasks may have, 0: as many as it wants. */
+  quota: number;
+  /** WebAssembly pages of memory. */
+  memory: number;
+}
+
+export interface Options {
+  driven?: Driven | undefined;
+  trace?: string[] | undefined;
+  /** Drops entries of page tables before every operation. */
+  drop?: Random | undefined;
+}
+
+/** What the core has for memory, as far as it is called by name here. */
+interface MemoryCore {
+  task_create(parent: number, ports: number, kmsgBytes: number, frames: number): number;
+  vm_allocate(task: number, target: number, address: number, size: number, flags: number): number;
+  vm_protect(task: number, target: number, address: number, size: number, maximum: number, prot: number): number;
+  vm_region(task: number, target: number, address: number): number;
+  vm_read_overwrite(task: number, target: number, address: number, size: number, kmsg: number): number;
+  /** Drops entries of the task's page table at random. */
+  pmap_drop(task: number, seed: number): number;
+  /** Makes the page table lie about the page of this address; 0: it does not know the page. */
+  pmap_poke(task: number, address: number): number;
+}
+
+export function memoryOf(agent: Agent): MemoryCore {
+  return agent.core as unknown as MemoryCore;
+}
+
+const KEEPER = 9;
+const QLIMIT = 2;
+export const SHORTAGE = codes.KERN_RESOURCE_SHORTAGE;
+/** Bytes that are compared at once. */
+const PIECE = 16 * PAGE;
+
+let compiled: WebAssembly.Module | undefined;
+
+export class World {
+  readonly machine: Machine;
+  readonly agents: Agent[];
+  readonly setting: Setting;
+  readonly actors: Actor[] = [];
+  readonly leases: Lease[] = [];
+  /** Receives and sends of event loops that have not completed, by cookie. */
+  readonly waits = new Map<number, Wait>();
+  /** Everything that the kernel answered, linear addresses apart. */
+  readonly answers: number[] = [];
+  readonly trace: string[] | undefined;
+  agent: Agent;
+  operations = 0;
+  refused = 0;
+  nextId = 1;
+  nextCookie = 1;
+  readonly #driven: Driven | undefined;
+  readonly #drop: Random | undefined;
+  readonly #start: string;
+  /** Runs no task. */
+  readonly #keeper: Agent;
+
+  constructor(setting: Setting, { driven, trace, drop }: Options = {}) {
+    compiled ??= plainModule();
+    this.setting = setting;
+    this.machine = new Machine(setting.memory, 64, compiled);
+    this.agents = Array.from({ length: setting.processors }, (_, index) => this.machine.agent(1 + index));
+    this.agent = this.agents[0] as Agent;
+    this.trace = trace;
+    this.#driven = driven;
+    this.#drop = drop;
+    this.#keeper = this.machine.agent(KEEPER);
+    this.#start = this.census();
+  }
+
+  note(text: string): void {
+    this.trace?.push(`${this.operations}: processor ${this.agent.pid}: ${text}`);
+  }
+
+  /** Calls the kernel on the processor whose turn it is. */
+  call(name: string, ...given: number[]): number {
+    const core = this.agent.core as unknown as Record<string, (...all: number[]) => number>;
+    const trap = core[name];
+    if (trap === undefined) throw new Error(`the kernel has no ${name}`);
+    const code = trap(...given) >>> 0;
+    this.#driven?.count(name, code);
+    this.answers.push(code);
+    return code;
+  }
+
+  /** A result of the last call. */
+  out(index: number): number {
+    return this.agent.out(index) >>> 0;
+  }
+
+  /** A result that depends on nothing but what was asked. */
+  told(index: number): number {
+    const value = this.out(index);
+    this.answers.push(value);
+    return value;
+  }
+
+  begin(agent: Agent): void {
+    this.operations++;
+    this.agent = agent;
+    if (this.#drop === undefined) return;
+    for (const { handle } of this.actors) {
+      if (this.#drop.chance(60)) memoryOf(this.agent).pmap_drop(handle, this.#drop.word());
+    }
+  }
+
+  /** Compares a code with the model's. Returns whether the call succeeded, and the model followed. */
+  settle(call: string, got: number, { code, apply }: Plan, scarce: readonly number[] = [SHORTAGE]): boolean {
+    this.note(`${call} -> ${codes.codeName(got)}`);
+    if (got !== 0) this.refused++;
+    if (got === code) {
+      apply?.();
+      return got === 0;
+    }
+    if (this.isScarce && scarce.includes(got)) {
+      this.#driven?.count("shortage", got);
+      return false;
+    }
+    throw new Mismatch(`${call}: the kernel answered ${codes.codeName(got)}, the model ${codes.codeName(code)}`);
+  }
+
+  /** Whether memory may run out: calls may then be refused for want of it, and must change nothing. */
+  get isScarce(): boolean {
+    return this.setting.quota > 0 || this.setting.memory < 2048;
+  }
+
+  expect(what: string, got: unknown, wanted: unknown): void {
+    if (got !== wanted) throw new Mismatch(`${what}: the kernel has ${show(got)}, the model ${show(wanted)}`);
+  }
+
+  /** Adds a task; all of its memory but the window is taken. */
+  addActor(quota = 0): Actor {
+    const agent = this.agents[0] as Agent;
+    must("task_create", memoryOf(agent).task_create(0, 0, 0, quota));
+    const [handle, serial] = [agent.out(0), agent.out(1)];
+    const actor = this.adopt(handle, serial, new AddressMap(this.setting.window));
+    this.#wall(actor);
+    return actor;
+  }
+
+  /** A task that there is becomes an actor. */
+  adopt(handle: number, serial: number, map: AddressMap): Actor {
+    const { core } = this.agents[0] as Agent;
+    for (const each of this.agents) must("task_attach", each.core.task_attach(handle));
+    const self = core.mach_task_self(handle) >>> 0;
+    const actor = { handle, serial, self, map, names: new Map() } as unknown as Actor;
+    Object.assign(actor, { control: portOf(actor) });
+    this.actors.push(actor);
+    this.#introduce(actor);
+    this.openPort(actor);
+    return actor;
+  }
+
+  /** Takes all memory but the window. */
+  #wall({ handle, self, map }: Actor): void {
+    const core = memoryOf(this.agents[0] as Agent);
+    const { start, end } = map.window;
+    for (const [from, to] of [
+      [FIRST, start],
+      [end, LAST],
+    ] as const) {
+      if (from === to) continue;
+      const [address, size] = [from * PAGE, (to - from) * PAGE];
+      must("wall", core.vm_allocate(handle, self, address, size, 0));
+      must("wall", core.vm_protect(handle, self, address, size, 1, 0));
+    }
+  }
+
+  #introduce(actor: Actor): void {
+    const agent = this.agents[0] as Agent;
+    const give = (from: Actor, name: number, to: Actor) => {
+      must("task_insert_right", agent.core.task_insert_right(from.handle, name, 19, to.handle));
+      return agent.out(0);
+    };
+    actor.names.set(actor.control, actor.self);
+    for (const other of this.actors) {
+      if (other === actor) continue;
+      actor.names.set(other.control, give(other, other.self, actor));
+      other.names.set(actor.control, give(actor, actor.self, other));
+      actor.names.set(other.port, give(other, other.names.get(other.port) ?? 0, actor));
+    }
+  }
+
+  /** Makes the port that a task receives from, and lets all know it. */
+  openPort(actor: Actor): Port {
+    const agent = this.agents[0] as Agent;
+    const { core } = agent;
+    const { handle, self } = actor;
+    must("allocate", core.mach_port_allocate(handle, self, 1));
+    const name = agent.out(0);
+    must("insert_right", core.mach_port_insert_right(handle, self, name, name, 20));
+    must("qlimit", core.mach_port_set_attributes(handle, self, name, 1, QLIMIT, 1));
+    const port = portOf(actor);
+    actor.port = port;
+    actor.names.set(port, name);
+    for (const other of this.actors) {
+      if (other === actor) continue;
+      must("give", core.task_insert_right(handle, name, 19, other.handle));
+      other.names.set(port, agent.out(0));
+    }
+    return port;
+  }
+
+  isFull(port: Port): boolean {
+    return port.queue.length >= QLIMIT;
+  }
+
+  /** Every page, every attribute, every view; and the kernel's own idea of itself. */
+  checkpoint(): void {
+    this.checkKernel();
+    checkLeases(this, true);
+    for (const actor of this.actors) this.#checkRegions(actor);
+    this.checkBytes();
+    this.checkKernel();
+  }
+
+  checkBytes(): void {
+    for (const actor of this.actors) this.#checkBytes(actor);
+  }
+
+  checkKernel(): void {
+    const site = this.agent.core.kernel_check();
+    if (site !== 0) throw new Mismatch(`kernel_check: 0x${site.toString(16)}`);
+  }
+
+  #checkRegions({ handle, self, map }: Actor): void {
+    const core = memoryOf(this.agent);
+    for (let page = 0; ; ) {
+      const code = core.vm_region(handle, self, page * PAGE);
+      const wanted = map.region(page);
+      this.expect(`vm_region(0x${(page * PAGE).toString(16)})`, code, wanted === null ? 1 : 0);
+      if (wanted === null) return;
+      const { start, end, prot, max, inherit, shared } = wanted;
+      const told = [start * PAGE, (end - start) * PAGE, prot, max, inherit, Number(shared)];
+      this.expect("region", told.map((_, index) => show(this.out(index))).join(), told.map(show).join());
+      page = end;
+    }
+  }
+
+  #checkBytes(actor: Actor): void {
+    const { handle, map } = actor;
+    const { core } = this.agent;
+    const pages = map.mapped.filter((page) => ((map.at(page)?.prot ?? 0) & 1) !== 0);
+    if (pages.length === 0) return;
+    const kmsg = core.mach_msg_prepare(handle, PIECE, 0) >>> 0;
+    if (kmsg === 0) {
+      if (this.isScarce) return;
+      throw new Mismatch("no kmsg to compare with");
+    }
+    const at = this.out(0);
+    for (let index = 0; index < pages.length; ) {
+      const start = pages[index] as number;
+      let count = 1;
+      while (count * PAGE < PIECE && pages[index + count] === start + count) count++;
+      this.#checkPiece(actor, start, count, kmsg, at);
+      index += count;
+    }
+    must("release", core.mach_msg_release(kmsg));
+  }
+
+  #checkPiece({ handle, self, serial, map }: Actor, start: number, count: number, kmsg: number, at: number): void {
+    const code = memoryOf(this.agent).vm_read_overwrite(handle, self, start * PAGE, count * PAGE, kmsg);
+    if (code === SHORTAGE && this.isScarce) return;
+    must(`vm_read_overwrite(0x${(start * PAGE).toString(16)}, ${count} pages)`, code);
+    const bytes = this.machine.bytes.subarray(at, at + count * PAGE);
+    for (let index = 0; index < count; index++) {
+      const { bytes: wanted } = map.at(start + index)?.page ?? new Page();
+      compareBytes(`page 0x${(start + index).toString(16)} of task ${serial}`, bytes.subarray(index * PAGE), wanted);
+    }
+  }
+
+  /** What there is of everything, as a text: live elements of all zones, and frames that are not of slabs. */
+  census(): string {
+    const kinds = this.machine.frames().map((owner) => owner & 0xf);
+    const loose = kinds.filter((kind) => kind !== 2 && kind !== 3).length;
+    const { core } = this.#keeper;
+    const zones = Array.from({ length: 16 }, (_, zone) => core.zone_count(zone));
+    return `zones ${zones.join(" ")}, frames ${loose}`;
+  }
+
+  /** Nothing is left of what the episode made, once the processors have left the tasks that ended. */
+  finish(): void {
+    this.checkKernel();
+    for (const { core } of this.agents) must("processor_detach", core.processor_detach());
+    const now = this.census();
+    if (now !== this.#start) throw new Mismatch(`something is left: before ${this.#start}, after ${now}`);
+  }
+}
+
+function portOf(owner: Actor): Port {
+  return { owner, dead: false, queue: [], senders: [], receiver: 0 };
+}
+
+export function must(what: string, code: number): void {
+  if (code !== 0) throw new Mismatch(`${what}: ${codes.codeName(code >>> 0)}`);
+}
+
+export function show(value: unknown): string {
+  return typeof value === "number" ? `0x${(value >>> 0).toString(16)}` : String(value);
+}
+
+export function compareBytes(what: string, got: Uint8Array, wanted: Uint8Array): void {
+  const length = wanted.length;
+  if (Buffer.compare(got.subarray(0, length), wanted) === 0) return;
+  let at = 0;
+  while (got[at] === wanted[at]) at++;
+  let wrong = 0;
+  for (let index = at; index < length; index++) if (got[index] !== wanted[index]) wrong++;
+  throw new Mismatch(
+    `${what}: ${wrong} of ${length} bytes are wrong, the first at ${at}: ${show(got[at])}, not ${show(wanted[at])}`,
+  );
+}
