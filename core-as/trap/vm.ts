@@ -64,7 +64,7 @@ export function target_map(handle: u32): VmMap {
   return vm_map_of(changetype<usize>(space_of(handle)));
 }
 
-/** Whether address and size wrap around 4 GiB, when rounded to pages. What is empty does not. */
+/** Whether address and size wrap around 4 GiB, when rounded to pages. No bytes never do. */
 export function wraps(address: u32, size: u32): bool {
   return size != 0 && <u64>address + size + (VM_PAGE_SIZE - 1) > 0xffffffff;
 }

@@ -87,7 +87,7 @@ export function pickBytes(random: Random, length: number): Uint8Array {
 
 /** Whose memory, and the caller's name for it. */
 export function pickTarget(world: World, random: Random, actor: Actor): { target: Actor; name: number } {
-  const target = random.chance(70) ? actor : random.pick(world.actors);
+  const target = random.chance(70) ? actor : random.pick(world.tasks);
   return { target, name: actor.names.get(target.control) ?? 0 };
 }
 

@@ -9,8 +9,8 @@ import { expect, test } from "vitest";
 import { episode } from "../shorten.js";
 import { Driven } from "./driven.js";
 import { PAGE } from "./pages.js";
-import { report, run, runTwice } from "./simulation.js";
-import { memoryOf, type World } from "./world.js";
+import { failureOf, report, run, runTwice, shorten } from "./simulation.js";
+import { memoryOf, MUTATIONS, type World } from "./world.js";
 
 const EPISODE = 1_000;
 const FIRST_SEED = 20_261_124;
@@ -69,4 +69,17 @@ test.each([1, 2, 3, 4, 5])("seed %i: a wrong frame in a page table is found by t
   };
   const result = run(seed, episode(seed, 301), { afterEach });
   expect(String("error" in result && result.error)).toMatch(/kernel_check/);
+});
+
+test.each(MUTATIONS)("a model with the fault %s is found out, and the failure becomes short", async (mutation) => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const failure = failureOf(seed, episode(seed, EPISODE), { mutation });
+    if (failure === null) continue;
+    const shortest = await shorten(seed, failure, { mutation });
+    console.log(`${mutation}: ${failure.operations.length} operations were shortened to ${shortest.length}`);
+    expect(failureOf(seed, shortest, { mutation })).not.toBeNull();
+    expect(shortest.length).toBeLessThanOrEqual(30);
+    return;
+  }
+  expect.fail("the comparison did not notice a wrong model");
 });

@@ -22,6 +22,11 @@ export type Item =
   | { readonly type: typeof OOL_PORTS; readonly rights: readonly Right[] }
   | { readonly type: typeof PORT; readonly right: Right };
 
+export function rightsOf(item: Item): readonly Right[] {
+  if (item.type === PORT) return [item.right];
+  return item.type === OOL_PORTS ? item.rights : [];
+}
+
 /** A send that waits for room. */
 export interface PendingSend {
   readonly actor: Actor;

@@ -101,18 +101,26 @@ function transmit(world: World, random: Random, actor: Actor, waits: boolean): v
   const waiter = world.out(0);
   const text = `${waits ? "send_async" : "send"} ${id} by ${actor.serial} to ${port.owner.serial}: ${spell(descriptors)}`;
   const model = copyin(actor, descriptors);
-  if (told === codes.MACH_SEND_NO_BUFFER && world.isScarce) {
+  const code = (told & ~TROUBLE) >>> 0;
+  const message = { id, items: model.items };
+  const take = () => {
+    if (world.mutation === "move-keeps-pages") return;
+    for (const page of model.gone) actor.map.slots.delete(page);
+  };
+  const isBack = world.out(2) !== 0;
+  if (code === codes.MACH_SEND_NO_BUFFER && world.isScarce) {
     const pages = gonePages(actor, descriptors);
-    world.settle(text, told, { code: told });
+    world.settle(text, code, { code });
+    if (isBack) {
+      // All of it was taken, but there was no memory to wait for room.
+      take();
+      giveBack(world, actor, model);
+      return;
+    }
     core.mach_msg_release(kmsg);
     resync(world, actor, pages);
     return;
   }
-  const code = (told & ~TROUBLE) >>> 0;
-  const message = { id, items: model.items };
-  const take = () => {
-    for (const page of model.gone) actor.map.slots.delete(page);
-  };
   if (model.code !== SUCCESS) {
     world.settle(text, code, { code: model.code, apply: take });
     core.mach_msg_release(kmsg);
@@ -139,6 +147,18 @@ function transmit(world: World, random: Random, actor: Actor, waits: boolean): v
   world.settle(text, code, { code: codes.MACH_SEND_TIMED_OUT, apply: take });
   const trouble = giveBack(world, actor, model);
   world.expect("whether there was no room to give it back", isTroubled(world, told), trouble);
+}
+
+/** Moves memory from one task to another, with nothing of it in the model. */
+export function carry(world: World, from: Actor, to: Actor, { address, size }: Range): void {
+  const { core } = world.agent;
+  const moved = { type: OOL, address, size, deallocate: 1, copy: 1, disposition: 0 };
+  const bytes = build({ remote: from.names.get(to.port) ?? 0, id: 0, descriptors: [moved] });
+  const kmsg = core.mach_msg_prepare(from.handle, bytes.length, 1) >>> 0;
+  world.machine.bytes.set(bytes, world.out(0));
+  must("the send", world.call("mach_msg_trap", from.handle, kmsg, SEND, bytes.length, 0, 0, 0, 0));
+  must("the receive", world.call("mach_msg_trap", to.handle, 0, RCV, 0, 4096, to.names.get(to.port) ?? 0, 0, 0));
+  must("mach_msg_release", core.mach_msg_release(world.out(0)));
 }
 
 /** The message came back to its sender: what it carried is his again. */

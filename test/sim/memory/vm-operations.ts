@@ -46,6 +46,7 @@ export const allocate: Operation = (world, random, actor) => {
   if (random.chance(2)) range.address = 0;
   if (random.chance(3)) range.size = random.pick([0, 0x1000000, 0xffffffff, 0xfffff000]);
   const count = Math.ceil(range.size / PAGE);
+  const { objects } = world;
   const code = world.call("vm_allocate", actor.handle, name, range.address, range.size, flags);
   const address = code === SUCCESS ? world.told(0) : 0;
   const plan = (): Plan => {
@@ -65,6 +66,7 @@ export const allocate: Operation = (world, random, actor) => {
     return { code: SUCCESS, apply };
   };
   world.settle(`vm_allocate(${target.serial}, ${at(range)}, ${flags}) = ${show(address)}`, code, plan());
+  world.expect("the number of objects, before anybody looked at the memory", world.objects, objects);
 };
 
 export const deallocate: Operation = (world, random, actor) => {
@@ -99,6 +101,7 @@ export const protect: Operation = (world, random, actor) => {
     const apply = () => {
       for (const slot of target.map.whole(span) ?? []) {
         if (maximum === 0) slot.prot = prot;
+        else if (world.mutation === "maximum-is-forgotten") slot.prot &= prot;
         else [slot.max, slot.prot] = [prot, slot.prot & prot];
       }
     };
@@ -205,6 +208,7 @@ export const readOverwrite: Operation = (world, random, actor) => {
   const short = random.chance(4) && range.size > 24;
   const capacity = range.size > 0x100000 ? 24 : range.size - Number(short);
   withKmsg(world, actor, capacity, (kmsg, linear) => {
+    const { objects } = world;
     const code = world.call("vm_read_overwrite", actor.handle, name, range.address, range.size, kmsg);
     const refused = refusalOf(target.map, range, READ);
     const plan = (): Plan => {
@@ -218,6 +222,7 @@ export const readOverwrite: Operation = (world, random, actor) => {
       return { code: SUCCESS, apply };
     };
     world.settle(`vm_read_overwrite(${target.serial}, ${at(range)})`, code, plan());
+    world.expect("the number of objects", world.objects, objects);
   });
 };
 

@@ -2,12 +2,13 @@
 // comparison after every operation. What the operations are is in operations.ts.
 
 import * as codes from "../../../host-ts/abi/codes.gen.ts";
+import { ZONE_OBJECT } from "../../../host-ts/abi/layout.gen.ts";
 import { type Agent, Machine, plainModule } from "../../kernel/machine.js";
 import type { Random } from "../random.js";
 import type { Driven } from "./driven.js";
 import { checkLeases, type Lease } from "./leases.js";
-import { AddressMap, FIRST, LAST, Page, PAGE, type Span } from "./pages.js";
-import type { Item, PendingSend } from "./message-model.js";
+import { AddressMap, FIRST, LAST, Page, PAGE, type Slot, type Span } from "./pages.js";
+import { type Item, type PendingSend, rightsOf } from "./message-model.js";
 import type { Wait } from "./message-operations.js";
 
 export class Mismatch extends Error {}
@@ -40,6 +41,16 @@ export interface Actor {
   readonly names: Map<Port, number>;
 }
 
+/** A memory entry: a port that names pages. */
+export interface Entry {
+  readonly port: Port;
+  readonly pages: readonly Page[];
+  /** The most that is allowed where it is mapped. */
+  readonly prot: number;
+  /** It is a snapshot: everybody who maps it has his own. */
+  readonly isCopy: boolean;
+}
+
 /** What the model answers, and what becomes of it then. */
 export interface Plan {
   code: number;
@@ -55,7 +66,12 @@ export interface Setting {
   memory: number;
 }
 
+/** A fault in the model, which the comparison must find. */
+export const MUTATIONS = ["move-keeps-pages", ""lease-copies", "maximum-is-forgotten"] as const;
+export type Mutation = (typeof MUTATIONS)[number];
+
 export interface Options {
+  mutation?: Mutation | undefined;
   driven?: Driven | undefined;
   trace?: string[] | undefined;
   /** Drops entries of page tables before every operation. */
@@ -79,6 +95,8 @@ export function memoryOf(agent: Agent): MemoryCore {
   return agent.core as unknown as MemoryCore;
 }
 
+/** WebAssembly pages that nothing here uses up. */
+export const PLENTY = 4096;
 const KEEPER = 9;
 const QLIMIT = 2;
 export const SHORTAGE = codes.KERN_RESOURCE_SHORTAGE;
@@ -92,12 +110,16 @@ export class World {
   readonly agents: Agent[];
   readonly setting: Setting;
   readonly actors: Actor[] = [];
+  /** Tasks that do nothing themselves: their handle is that of who made them. */
+  readonly children: Actor[] = [];
+  readonly entries: Entry[] = [];
   readonly leases: Lease[] = [];
   /** Receives and sends of event loops that have not completed, by cookie. */
   readonly waits = new Map<number, Wait>();
   /** Everything that the kernel answered, linear addresses apart. */
   readonly answers: number[] = [];
   readonly trace: string[] | undefined;
+  readonly mutation: Mutation | undefined;
   agent: Agent;
   operations = 0;
   refused = 0;
@@ -108,14 +130,16 @@ export class World {
   readonly #start: string;
   /** Runs no task. */
   readonly #keeper: Agent;
+  #nextPid = KEEPER + 1;
 
-  constructor(setting: Setting, { driven, trace, drop }: Options = {}) {
+  constructor(setting: Setting, { driven, trace, drop, mutation }: Options = {}) {
     compiled ??= plainModule();
     this.setting = setting;
-    this.machine = new Machine(setting.memory, 64, compiled);
+    this.machine = new Machine(setting.memory, Math.min(setting.memory, 64), compiled);
     this.agents = Array.from({ length: setting.processors }, (_, index) => this.machine.agent(1 + index));
     this.agent = this.agents[0] as Agent;
     this.trace = trace;
+    this.mutation = mutation;
     this.#driven = driven;
     this.#drop = drop;
     this.#keeper = this.machine.agent(KEEPER);
@@ -135,6 +159,11 @@ export class World {
     this.#driven?.count(name, code);
     this.answers.push(code);
     return code;
+  }
+
+  /** Objects that there are. */
+  get objects(): number {
+    return this.agent.core.zone_count(ZONE_OBJECT);
   }
 
   /** A result of the last call. */
@@ -175,7 +204,7 @@ export class World {
 
   /** Whether memory may run out: calls may then be refused for want of it, and must change nothing. */
   get isScarce(): boolean {
-    return this.setting.quota > 0 || this.setting.memory < 2048;
+    return this.setting.quota > 0 || this.setting.memory < PLENTY;
   }
 
   expect(what: string, got: unknown, wanted: unknown): void {
@@ -233,6 +262,56 @@ export class World {
       other.names.set(actor.control, give(actor, actor.self, other));
       actor.names.set(other.port, give(other, other.names.get(other.port) ?? 0, actor));
     }
+    const [known] = this.actors;
+    if (known === undefined || known === actor) return;
+    for (const port of [...this.entries, ...this.children.map(({ control }) => ({ port: control }))]) {
+      actor.names.set(port.port, give(known, known.names.get(port.port) ?? 0, actor));
+    }
+  }
+
+  /** All tasks that memory calls can be made on. */
+  get tasks(): readonly Actor[] {
+    return [...this.actors, ...this.children];
+  }
+
+  /** A port that an actor was given becomes known to all. */
+  #publish(actor: Actor, port: Port, name: number): void {
+    actor.names.set(port, name);
+    const { core } = this.agent;
+    for (const other of this.actors) {
+      if (other === actor) continue;
+      must("task_insert_right", core.task_insert_right(actor.handle, name, 19, other.handle));
+      other.names.set(port, this.out(0));
+    }
+  }
+
+  adoptEntry(actor: Actor, name: number, made: Omit<Entry, "port">): void {
+    const port = portOf(actor);
+    this.#publish(actor, port, name);
+    this.entries.push({ ...made, port });
+  }
+
+  /** A child that an actor made: with these pages, and the walls that its parent has; or with none. */
+  adoptChild(maker: Actor, name: number, slots: Map<number, Slot> | null): void {
+    const map = new AddressMap(this.setting.window);
+    const child = {
+      handle: maker.handle,
+      serial: 1000 + this.nextId++,
+      self: name,
+      map,
+      names: new Map(),
+    } as unknown as Actor;
+    Object.assign(child, { control: portOf(child) });
+    for (const [page, slot] of slots ?? []) map.slots.set(page, slot);
+    if (slots === null) this.#wall(child);
+    this.#publish(maker, child.control, name);
+    this.children.push(child);
+  }
+
+  /** Ports whose rights messages carry. */
+  carried(): Set<unknown> {
+    const messages = this.actors.flatMap(({ port }) => [...port.queue, ...port.senders.map(({ message }) => message)]);
+    return new Set(messages.flatMap(({ items }) => items.flatMap(rightsOf)));
   }
 
   /** Makes the port that a task receives from, and lets all know it. */
@@ -255,6 +334,18 @@ export class World {
     return port;
   }
 
+  /** A processor's thread is gone, with the leases that it had; another takes its place. */
+  replace(dead: Agent): void {
+    this.#keeper.buries(dead);
+    for (let index = this.leases.length - 1; index >= 0; index--) {
+      if (this.leases[index]?.agent === dead) this.leases.splice(index, 1);
+    }
+    const fresh = this.machine.agent(this.#nextPid++);
+    for (const { handle } of this.actors) must("task_attach", fresh.core.task_attach(handle));
+    this.agents[this.agents.indexOf(dead)] = fresh;
+    this.agent = fresh;
+  }
+
   isFull(port: Port): boolean {
     return port.queue.length >= QLIMIT;
   }
@@ -263,13 +354,13 @@ export class World {
   checkpoint(): void {
     this.checkKernel();
     checkLeases(this, true);
-    for (const actor of this.actors) this.#checkRegions(actor);
+    for (const actor of this.tasks) this.#checkRegions(actor);
     this.checkBytes();
     this.checkKernel();
   }
 
   checkBytes(): void {
-    for (const actor of this.actors) this.#checkBytes(actor);
+    for (const actor of this.tasks) this.#checkBytes(actor);
   }
 
   checkKernel(): void {
