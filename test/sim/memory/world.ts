@@ -67,8 +67,8 @@ export interface Setting {
 }
 
 /** A fault in the model, which the comparison must find. */
-export const MUTATIONS = ["move-keeps-pages", ""lease-copies", "maximum-is-forgotten"] as const;
-export type Mutation = (typeof MUTATIONS)[number];
+export const MUTATIONS = ["move-keeps-pages", "lease-copies", "maximum-is-forgotten"] as const;
+export type Mutation = (typeof MUTATIONS)[number] | "share-copies";
 
 export interface Options {
   mutation?: Mutation | undefined;
