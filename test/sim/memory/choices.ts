@@ -62,7 +62,7 @@ export function pickSpan(random: Random, map: AddressMap, mapped = 80): Span {
 
 /** Bytes of the window, mostly mapped, half of the time not whole pages. */
 export function pickRange(random: Random, map: AddressMap, mapped = 80): Range {
-  if (random.chance(4)) return random.chance(50) ? random.pick(WILD) : { address: random.word(), size: 0 };
+  if (random.chance(4)) return random.chance(50) ? { ...random.pick(WILD) } : { address: random.word(), size: 0 };
   const { start, end } = pickSpan(random, map, mapped);
   const [from, to] = [start * PAGE, end * PAGE];
   if (random.chance(50)) return { address: from, size: to - from };

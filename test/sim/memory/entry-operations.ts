@@ -85,7 +85,10 @@ function ofParent(parent: Entry | undefined, span: Span, permission: number): nu
 /** The name of an entry, of something else, or of nothing. */
 function pickEntry(world: World, random: Random, actor: Actor): { entry: Entry | undefined; name: number } {
   if (world.entries.length === 0 || random.chance(5)) {
-    return { entry: undefined, name: random.pick([actor.self, actor.names.get(actor.port) ?? 0, 0x7703, 0xffffffff]) };
+    return {
+      entry: undefined,
+      name: random.pick([actor.self, actor.names.get(actor.port) ?? 0, 0xfffff703, 0xffffffff]),
+    };
   }
   const entry = random.pick(world.entries);
   return { entry, name: actor.names.get(entry.port) ?? 0 };
