@@ -130,6 +130,7 @@ function transmit(world: World, random: Random, actor: Actor, waits: boolean): v
     const apply = () => {
       take();
       port.queue.push(message);
+      for (const { type, copy, deallocate } of descriptors) world.option(`descriptor ${[type, copy, deallocate]}`);
     };
     world.settle(text, code, { code: SUCCESS, apply });
     wake(world, port);

@@ -4,7 +4,7 @@
 import { codeName } from "../../../host-ts/abi/codes.gen.ts";
 import { Random } from "../random.js";
 import { type Operation, runEnd } from "./choices.js";
-import { child, endChild, giveUpEntry, makeEntry } from "./entry-operations.js";
+import { child, dropEntry, endChild, giveUpEntry, makeEntry, map, remap } from "./entry-operations.js";
 import { compact, endLease, giveBack, takeLease, writeLease } from "./lease-operations.js";
 import { checkLeases } from "./leases.js";
 import {
@@ -121,12 +121,25 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   [3, receiveWaiting],
   [1, cancel],
   [1, renewPort],
+  [6, makeEntry],
+  [2, dropEntry],
+  [8, map],
+  [6, remap],
+  [3, child],
   [2, restart],
   [2, die],
 ];
 
 /** Operations that make ports and tasks, for which there must be memory. */
 const MAKERS: ReadonlySet<Operation> = new Set([makeEntry, child, renewPort, restart]);
+
+/** Operations on memory in more than one place, for which the core must have the calls. */
+const PLACES: ReadonlySet<Operation> = new Set([makeEntry, dropEntry, map, remap, child]);
+
+function isPossible(world: World, operation: Operation): boolean {
+  if (world.setting.memory < PLENTY && MAKERS.has(operation)) return false;
+  return world.has("vm_map") || !PLACES.has(operation);
+}
 
 /** Runs the operation that this number stands for. */
 export function step(world: World, operation: number): void {
@@ -136,7 +149,7 @@ export function step(world: World, operation: number): void {
   const { start, end } = actor.map.window;
   const isNearlyFull = actor.map.slots.size > (end - start) * 0.93;
   const picked = random.weighted(OPERATIONS);
-  const chosen = world.setting.memory < PLENTY && MAKERS.has(picked) ? deallocate : picked;
+  const chosen = isPossible(world, picked) ? picked : deallocate;
   if (isNearlyFull && random.chance(50)) clear(world, random, actor);
   else chosen(world, random, actor);
   drain(world);

@@ -41,6 +41,10 @@ export function settingOf(seed: number): Setting {
   return { processors: 1 + random.below(3), window, quota, memory };
 }
 
+export function coreHas(call: string): boolean {
+  return new World(settingOf(0)).has(call);
+}
+
 /** Runs the operations, ends everything, and checks that nothing is left. */
 export function run(seed: number, operations: readonly number[], options: RunOptions = {}): Outcome | Failure {
   const { driven, trace, drops, checksAll, afterEach, mutation } = options;

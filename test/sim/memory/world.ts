@@ -67,8 +67,8 @@ export interface Setting {
 }
 
 /** A fault in the model, which the comparison must find. */
-export const MUTATIONS = ["move-keeps-pages", "lease-copies", "maximum-is-forgotten"] as const;
-export type Mutation = (typeof MUTATIONS)[number] | "share-copies";
+export const MUTATIONS = ["move-keeps-pages", "share-copies", "lease-copies", "maximum-is-forgotten"] as const;
+export type Mutation = (typeof MUTATIONS)[number];
 
 export interface Options {
   mutation?: Mutation | undefined;
@@ -156,9 +156,19 @@ export class World {
     const trap = core[name];
     if (trap === undefined) throw new Error(`the kernel has no ${name}`);
     const code = trap(...given) >>> 0;
-    this.#driven?.count(name, code);
+    this.#driven?.count(name, code, given);
     this.answers.push(code);
     return code;
+  }
+
+  /** Whether the core has the call. */
+  has(name: string): boolean {
+    return name in this.agent.core;
+  }
+
+  /** An option was used, and accepted. */
+  option(text: string): void {
+    this.#driven?.option(text);
   }
 
   /** Objects that there are. */
