@@ -136,9 +136,10 @@ const MAKERS: ReadonlySet<Operation> = new Set([makeEntry, child, renewPort, res
 /** Operations on memory in more than one place, for which the core must have the calls. */
 const PLACES: ReadonlySet<Operation> = new Set([makeEntry, dropEntry, map, remap, child]);
 
-function isPossible(world: World, operation: Operation): boolean {
-  if (world.setting.memory < PLENTY && MAKERS.has(operation)) return false;
-  return world.has("vm_map") || !PLACES.has(operation);
+/** What is done instead of what cannot be. */
+function possible(world: World, operation: Operation): Operation {
+  if (!world.has("vm_map") && PLACES.has(operation)) return allocate;
+  return world.setting.memory < PLENTY && MAKERS.has(operation) ? deallocate : operation;
 }
 
 /** Runs the operation that this number stands for. */
@@ -149,7 +150,7 @@ export function step(world: World, operation: number): void {
   const { start, end } = actor.map.window;
   const isNearlyFull = actor.map.slots.size > (end - start) * 0.93;
   const picked = random.weighted(OPERATIONS);
-  const chosen = isPossible(world, picked) ? picked : deallocate;
+  const chosen = possible(world, picked);
   if (isNearlyFull && random.chance(50)) clear(world, random, actor);
   else chosen(world, random, actor);
   drain(world);
