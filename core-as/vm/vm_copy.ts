@@ -323,6 +323,11 @@ export function vm_copy_make(task: usize, size: u32, slot_at: usize): usize {
   return vo_page_at(object, 0);
 }
 
+/** Keeps the memory that vm_copy_make made until the trap ends. Conditions, Commits: as there. Returns: false: memory is exhausted. */
+export function vm_copy_hold(slot_at: usize): bool {
+  return vm_object_hold(object_at(vme_at(load<u32>(slot_at)).vme_object));
+}
+
 /** A step of memory on the work list. Conditions: `zone` is ZONE_VME or ZONE_OBJECT; nothing in the journal. Commits. */
 export function reap_memory(zone: u32, element: usize): bool {
   return zone == ZONE_VME ? reap_entry(element) : reap_object(object_at(element));

@@ -506,7 +506,7 @@ test("A215 destroying an unsent message does to an array's elements what sending
         inArray(kept, 1, MACH_MSG_TYPE_MOVE_SEND),
         inArray(freed, 2, MACH_MSG_TYPE_MAKE_SEND, 1),
         inNewArray(a, [once], MACH_MSG_TYPE_MOVE_SEND_ONCE),
-        inArray(0x1234, 5, MACH_MSG_TYPE_MOVE_SEND, 1),
+        inArray(0xfff01234, 5, MACH_MSG_TYPE_MOVE_SEND, 1),
         inArray(kept, 0x40000001, MACH_MSG_TYPE_MOVE_SEND, 1),
         inArray(kept, 0xffffffff, MACH_MSG_TYPE_MOVE_SEND, 1),
       ],
