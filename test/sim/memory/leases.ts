@@ -3,7 +3,8 @@
 
 import type { Agent } from "../../kernel/machine.js";
 import { eachPart, type Page } from "./pages.js";
-import { compareBytes, type World } from "./world.js";
+import { compareBytes } from "./checks.js";
+import type { World } from "./world.js";
 
 /** A page of a lease, as far as the lease goes. */
 interface Part {

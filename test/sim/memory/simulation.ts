@@ -2,6 +2,7 @@
 
 import { Random } from "../random.js";
 import { type Failure, shortenWith } from "../shorten.js";
+import { checkpoint, unveil } from "./checks.js";
 import type { Driven } from "./driven.js";
 import { endAll, step } from "./operations.js";
 import { FIRST, LAST } from "./pages.js";
@@ -59,9 +60,11 @@ export function run(seed: number, operations: readonly number[], options: RunOpt
       step(world, operation);
       afterEach?.(world);
       if (checksAll) world.checkKernel();
-      if (done % CHECK_EVERY === 0) world.checkpoint();
+      if (done % CHECK_EVERY === 0) checkpoint(world);
     }
-    world.checkpoint();
+    checkpoint(world);
+    unveil(world);
+    checkpoint(world);
     endAll(world);
     world.finish();
     return { operations: done, refused: world.refused, answers: world.answers };

@@ -6,8 +6,8 @@ import { ZONE_OBJECT } from "../../../host-ts/abi/layout.gen.ts";
 import { type Agent, Machine, plainModule } from "../../kernel/machine.js";
 import type { Random } from "../random.js";
 import type { Driven } from "./driven.js";
-import { checkLeases, type Lease } from "./leases.js";
-import { AddressMap, FIRST, LAST, Page, PAGE, type Slot, type Span } from "./pages.js";
+import type { Lease } from "./leases.js";
+import { AddressMap, FIRST, LAST, type Page, PAGE, type Slot, type Span } from "./pages.js";
 import { type Item, type PendingSend, rightsOf } from "./message-model.js";
 import type { Wait } from "./message-operations.js";
 
@@ -100,8 +100,6 @@ export const PLENTY = 4096;
 const KEEPER = 9;
 const QLIMIT = 2;
 export const SHORTAGE = codes.KERN_RESOURCE_SHORTAGE;
-/** Bytes that are compared at once. */
-const PIECE = 16 * PAGE;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -360,68 +358,9 @@ export class World {
     return port.queue.length >= QLIMIT;
   }
 
-  /** Every page, every attribute, every view; and the kernel's own idea of itself. */
-  checkpoint(): void {
-    this.checkKernel();
-    checkLeases(this, true);
-    for (const actor of this.tasks) this.#checkRegions(actor);
-    this.checkBytes();
-    this.checkKernel();
-  }
-
-  checkBytes(): void {
-    for (const actor of this.tasks) this.#checkBytes(actor);
-  }
-
   checkKernel(): void {
     const site = this.agent.core.kernel_check();
     if (site !== 0) throw new Mismatch(`kernel_check: 0x${site.toString(16)}`);
-  }
-
-  #checkRegions({ handle, self, map }: Actor): void {
-    const core = memoryOf(this.agent);
-    for (let page = 0; ; ) {
-      const code = core.vm_region(handle, self, page * PAGE);
-      const wanted = map.region(page);
-      this.expect(`vm_region(0x${(page * PAGE).toString(16)})`, code, wanted === null ? 1 : 0);
-      if (wanted === null) return;
-      const { start, end, prot, max, inherit, shared } = wanted;
-      const told = [start * PAGE, (end - start) * PAGE, prot, max, inherit, Number(shared)];
-      this.expect("region", told.map((_, index) => show(this.out(index))).join(), told.map(show).join());
-      page = end;
-    }
-  }
-
-  #checkBytes(actor: Actor): void {
-    const { handle, map } = actor;
-    const { core } = this.agent;
-    const pages = map.mapped.filter((page) => ((map.at(page)?.prot ?? 0) & 1) !== 0);
-    if (pages.length === 0) return;
-    const kmsg = core.mach_msg_prepare(handle, PIECE, 0) >>> 0;
-    if (kmsg === 0) {
-      if (this.isScarce) return;
-      throw new Mismatch("no kmsg to compare with");
-    }
-    const at = this.out(0);
-    for (let index = 0; index < pages.length; ) {
-      const start = pages[index] as number;
-      let count = 1;
-      while (count * PAGE < PIECE && pages[index + count] === start + count) count++;
-      this.#checkPiece(actor, start, count, kmsg, at);
-      index += count;
-    }
-    must("release", core.mach_msg_release(kmsg));
-  }
-
-  #checkPiece({ handle, self, serial, map }: Actor, start: number, count: number, kmsg: number, at: number): void {
-    const code = memoryOf(this.agent).vm_read_overwrite(handle, self, start * PAGE, count * PAGE, kmsg);
-    if (code === SHORTAGE && this.isScarce) return;
-    must(`vm_read_overwrite(0x${(start * PAGE).toString(16)}, ${count} pages)`, code);
-    const bytes = this.machine.bytes.subarray(at, at + count * PAGE);
-    for (let index = 0; index < count; index++) {
-      const { bytes: wanted } = map.at(start + index)?.page ?? new Page();
-      compareBytes(`page 0x${(start + index).toString(16)} of task ${serial}`, bytes.subarray(index * PAGE), wanted);
-    }
   }
 
   /** What there is of everything, as a text: live elements of all zones, and frames that are not of slabs. */
@@ -452,16 +391,4 @@ export function must(what: string, code: number): void {
 
 export function show(value: unknown): string {
   return typeof value === "number" ? `0x${(value >>> 0).toString(16)}` : String(value);
-}
-
-export function compareBytes(what: string, got: Uint8Array, wanted: Uint8Array): void {
-  const length = wanted.length;
-  if (Buffer.compare(got.subarray(0, length), wanted) === 0) return;
-  let at = 0;
-  while (got[at] === wanted[at]) at++;
-  let wrong = 0;
-  for (let index = at; index < length; index++) if (got[index] !== wanted[index]) wrong++;
-  throw new Mismatch(
-    `${what}: ${wrong} of ${length} bytes are wrong, the first at ${at}: ${show(got[at])}, not ${show(wanted[at])}`,
-  );
 }
