@@ -87,6 +87,18 @@ export const protect: Operation = (world, random, actor) => {
   const maximum = random.chance(12) ? 1 : 0;
   const usual = maximum === 1 ? [7, 7, 3, 3, 1, 5] : [3, 3, 3, 3, 1, 1, 7, 0, 2];
   const prot = random.chance(96) ? random.pick(usual) : random.pick([4, 5, 6, 8, 0xffffffff]);
+  setProtection(world, actor, { target, name, range, maximum, prot });
+};
+
+interface Protection {
+  target: Actor;
+  name: number;
+  range: Range;
+  maximum: number;
+  prot: number;
+}
+
+function setProtection(world: World, actor: Actor, { target, name, range, maximum, prot }: Protection): void {
   const code = world.call("vm_protect", actor.handle, name, range.address, range.size, maximum, prot);
   const plan = (): Plan => {
     if (prot > 7) return refuse(INVALID_ARGUMENT);
@@ -108,7 +120,7 @@ export const protect: Operation = (world, random, actor) => {
     return { code: SUCCESS, apply };
   };
   world.settle(`vm_protect(${target.serial}, ${at(range)}, ${maximum}, ${prot})`, code, plan());
-};
+}
 
 export const inherit: Operation = (world, random, actor) => {
   const { target, name } = pickTarget(world, random, actor);
@@ -229,6 +241,8 @@ export const readOverwrite: Operation = (world, random, actor) => {
 export const write: Operation = (world, random, actor) => {
   const { target, name } = pickTarget(world, random, actor);
   const range = pickRange(random, target.map, 92);
+  // What was read-only when it was copied or shared is written later.
+  if (random.chance(20)) setProtection(world, actor, { target, name, range, maximum: 0, prot: WRITE });
   const isHuge = range.size > 0x100000;
   const data = isHuge ? new Uint8Array(0) : pickBytes(random, range.size);
   withKmsg(world, actor, data.length, (kmsg, linear) => {
