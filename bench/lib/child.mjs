@@ -16,22 +16,22 @@ function methodsOf(cases, available) {
 }
 
 /** One set of threads for each kernel that is compared, by its name; most questions have one, without a name. */
-async function openStages(methods, { clients, cores }) {
+async function openStages(methods, { clients, cores, maximumBytes }) {
   const withKernel = methods.some(({ needs }) => needs === "kernel");
   const stages = new Map();
   for (const { kernel } of methods) {
     if (stages.has(kernel)) continue;
     const module = kernel ? await moduleOf(kernel) : undefined;
-    stages.set(kernel, await Stage.open({ clients, withKernel, cores, kernel: module }));
+    stages.set(kernel, await Stage.open({ clients, withKernel, cores, kernel: module, maximumBytes }));
   }
   return stages;
 }
 
 async function runStage({ question, stage: name, cores, available, parameters }) {
   const { stages } = await import(`../${question}.mjs`);
-  const { clients, cases, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
+  const { clients, cases, maximumBytes, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
   const methods = methodsOf(cases, available);
-  const opened = await openStages(methods, { clients, cores });
+  const opened = await openStages(methods, { clients, cores, maximumBytes });
   const rounds = Math.min(parameters.rounds, roundsMax);
   const results = await measure(({ kernel }) => opened.get(kernel), methods, { ...parameters, rounds });
   for (const stage of opened.values()) await stage.end();
