@@ -79,11 +79,12 @@ function casesOf(size) {
   ];
 }
 
-/** A process for each size: its methods share their buffers. */
+/** A process for each size: its methods share their buffers. Fewer rounds of what takes long. */
 export const stages = [...sizes.keys()].map((size) => ({
   name: size.replace(" ", ""),
   placement: "a core each",
   clients: 1,
+  roundsMax: sizes.get(size) > MiB ? 15 : 31,
   maximumBytes: 1024 * MiB,
   cases: casesOf(size),
 }));
