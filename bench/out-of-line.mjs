@@ -84,7 +84,7 @@ export const stages = [...sizes.keys()].map((size) => ({
   name: size.replace(" ", ""),
   placement: "a core each",
   clients: 1,
-  roundsMax: sizes.get(size) > MiB ? 15 : 31,
+  ...(sizes.get(size) > MiB && { roundsMax: 15 }),
   maximumBytes: 1024 * MiB,
   cases: casesOf(size),
 }));
