@@ -4,7 +4,8 @@
 //
 //   owner = address or number | kind
 //   FREE 0 | HAND: pid << 4 | ZONE: zone << 4, first frame of a slab | SLAB: its other frames
-//   SPACE: address of the task | KMSG: address of the kmsg | RESERVED: header, records, the table itself
+//   SPACE: address of the task | KMSG: address of the kmsg | OBJECT: address of the vm object
+//   PMAP: address of the task | RESERVED: header, records, the table itself
 
 import { bytes_fill, hint_load, hint_store, memory_reach, word_cas, word_load, word_store } from "../sync/atomics";
 import { FRAME_BYTES, GROW_PAGES, SLAB_FRAMES } from "./param";
@@ -17,6 +18,8 @@ export const FRAME_SLAB: u32 = 3;
 export const FRAME_SPACE: u32 = 4;
 export const FRAME_KMSG: u32 = 5;
 export const FRAME_RESERVED: u32 = 6;
+export const FRAME_OBJECT: u32 = 7;
+export const FRAME_PMAP: u32 = 8;
 export const FRAME_KIND_MASK: u32 = 0xf;
 
 /** Address of the owner word of a frame. */
@@ -45,8 +48,8 @@ export function frames_alloc(count: u32, align: u32, owner: u32): usize {
   return address;
 }
 
-/** As frames_alloc, without zeroing; returns the first frame's number. */
-function frames_claim(count: u32, align: u32, owner: u32): u32 {
+/** As frames_alloc, without zeroing. Returns: the first frame's number, or 0. */
+export function frames_claim(count: u32, align: u32, owner: u32): u32 {
   const hint = hint_load(h_frame_hint_at());
   const first = header().h_first_frame;
   while (true) {
