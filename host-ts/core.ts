@@ -48,10 +48,10 @@ interface ColdTraps {
   processor_condemn(pid: number, generation: number): number;
   processor_gone(pid: number, generation: number): number;
   processor_spin(steps: number): number;
-  task_create(parent: number, ports: number, kmsgBytes: number): number;
+  task_create(parent: number, ports: number, kmsgBytes: number, memoryBytes?: number): number;
   task_attach(task: number): number;
   /** Makes a child of the task whose port `target` is: out 0 the name of the child's port. */
-  task_create_child(task: number, target: number): number;
+  task_create_child(task: number, target: number, inheritMemory?: number): number;
   /** Ends the calling task. */
   task_terminate(task: number): number;
   /** Ends the task whose port `target` is. */
@@ -77,9 +77,6 @@ interface ColdTraps {
   mach_port_allocate_name(task: number, target: number, right: number, name: number): number;
   mach_port_insert_right(task: number, target: number, name: number, poly: number, disposition: number): number;
   mach_port_extract_right(task: number, target: number, name: number, disposition: number): number;
-  mach_port_array_allocate(task: number, count: number): number;
-  mach_port_array_look(task: number, address: number): number;
-  mach_port_array_deallocate(address: number): number;
   mach_port_deallocate(task: number, target: number, name: number): number;
   mach_port_destroy(task: number, target: number, name: number): number;
   mach_port_mod_refs(task: number, target: number, name: number, right: number, delta: number): number;
@@ -122,8 +119,55 @@ interface ColdTraps {
   mach_port_get_set_status(task: number, target: number, name: number): number;
 }
 
+/** Calls on memory: addresses are the task's, not the kernel's, but where it is said. */
+interface MemoryTraps {
+  /** Out 0 the address. */
+  vm_allocate(task: number, target: number, address: number, size: number, flags: number): number;
+  vm_deallocate(task: number, target: number, address: number, size: number): number;
+  vm_protect(
+    task: number,
+    target: number,
+    address: number,
+    size: number,
+    setMaximum: number,
+    protection: number,
+  ): number;
+  vm_inherit(task: number, target: number, address: number, size: number, inheritance: number): number;
+  /** Out: address, size, protection, maximum, inheritance, shared. */
+  vm_region(task: number, target: number, address: number): number;
+  /** Out 0 the address in the caller's memory, 1 the size. */
+  vm_read(task: number, target: number, address: number, size: number): number;
+  /** Copies to the bytes of a held kmsg. */
+  vm_read_overwrite(task: number, target: number, address: number, size: number, kmsg: number): number;
+  /** Copies the bytes of a held kmsg. */
+  vm_write(task: number, target: number, address: number, kmsg: number, size: number): number;
+  vm_copy(task: number, target: number, source: number, size: number, dest: number): number;
+  /** Keeps a range where it is in the kernel's memory: out 0 the lease, 1 where there, 2 how many bytes from there on. */
+  vm_lease(task: number, address: number, size: number, kind: number): number;
+  vm_lease_end(task: number, lease: number): number;
+  /** Makes a range one piece in the kernel's memory. */
+  vm_compact(task: number, address: number, size: number): number;
+  /** Out 0 the size, 1 the name. */
+  mach_make_memory_entry(
+    task: number,
+    target: number,
+    size: number,
+    offset: number,
+    permission: number,
+    parent: number,
+  ): number;
+  /** Task, target, address, size, mask, flags, object, offset, copy, protection, maximum, inheritance: out 0 the address. */
+  vm_map(...args: number[]): number;
+  /** Task, target, address, size, mask, flags, source task, its address, copy, inheritance: out 0 address, 1 protection, 2 maximum. */
+  vm_remap(...args: number[]): number;
+  /** Makes the tables of pages forget some, to be found again; debug builds only. */
+  pmap_drop(task: number, seed: number): number;
+  /** Makes the entry of a page wrong; debug builds only. */
+  vm_pmap_poke(task: number, address: number): number;
+}
+
 /** The kernel's exports, wrapped. */
-export type Core = HotTraps & ColdTraps;
+export type Core = HotTraps & ColdTraps & MemoryTraps;
 
 /** What happens after the state word was put right: finds the error to throw instead, if any. */
 export type Explain = (error: unknown, trap: string) => unknown;
@@ -135,10 +179,32 @@ export function wrapCore(exports: WebAssembly.Exports, state: Int32Array<SharedA
   const pid = (state.byteOffset - PROCESSORS) / PROCESSOR_SIZE;
   const recovering = PROCESSOR_RECOVERING | (pid << 8) | (PROCESSOR_FAULTED << 16);
   for (const [name, value] of Object.entries(exports)) {
-    if (typeof value === "function") core[name] = wrapCold(name, value as Trap, state, recovering, explain);
+    if (typeof value !== "function") continue;
+    const wrap = value.length <= COLD_ARGUMENTS ? wrapCold : wrapWide;
+    core[name] = wrap(name, value as Trap, state, recovering, explain);
   }
   // The exports are checked to be there when the module is one of ours; see Processor.attach.
   return Object.assign(core, wrapHot(exports as unknown as HotTraps, state, recovering, explain)) as unknown as Core;
+}
+
+const COLD_ARGUMENTS = 7;
+
+/** A call of more arguments. */
+function wrapWide(
+  name: string,
+  call: Trap,
+  state: Int32Array<SharedArrayBuffer>,
+  recovering: number,
+  explain: Explain,
+): Trap {
+  return (...args) => {
+    try {
+      return call(...args);
+    } catch (error) {
+      if (state[0] === PROCESSOR_KERNEL || state[0] === recovering) state[0] = PROCESSOR_FAULTED;
+      throw explain(error, name);
+    }
+  };
 }
 
 /** One shape for every rare call: a Wasm export ignores the arguments it does not have. */

@@ -28,7 +28,7 @@ import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
 import { type Right, rightOf, type SendOnceRight, type SendRight } from "./right.js";
 import type { Space } from "./space.js";
-import { namesIn } from "./trap/port-arrays.js";
+import { namesIn } from "./trap/vm-bytes.js";
 
 /** Who sent a message, as the kernel knows. */
 export interface Sender {
@@ -300,7 +300,8 @@ function releaseArrays(space: Space, words: Int32Array, at: number): void {
   for (let index = 0; index < count; index++) {
     const word = at + 7 + index * 3;
     if ((words[word + 2] as number) >>> 24 !== MACH_MSG_OOL_PORTS_DESCRIPTOR) continue;
-    space.core.mach_port_array_deallocate((words[word] as number) >>> 0);
+    const bytes = (words[word + 1] as number) * 4;
+    space.core.vm_deallocate(space.handle, space.self, (words[word] as number) >>> 0, bytes);
   }
 }
 

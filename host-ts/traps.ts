@@ -6,22 +6,23 @@ import type { Task } from "./task.js";
 import { type MachLibraryTraps, machLibraryTraps } from "./trap/library.js";
 import { type MachMsgTraps, machMsgTraps } from "./trap/mach-msg.js";
 import { type MachPortTraps, machPortTraps } from "./trap/mach-port.js";
-import { type MachPortArrayTraps, machPortArrayTraps } from "./trap/port-arrays.js";
 import { type MachPortFormsTraps, machPortFormsTraps } from "./trap/mach-port-forms.js";
 import { type MachPortGuardTraps, machPortGuardTraps } from "./trap/mach-port-guard.js";
 import { type MachPortInfoTraps, machPortInfoTraps } from "./trap/mach-port-info.js";
 import { type MachTaskTraps, machTaskTraps } from "./trap/mach-task.js";
+import { type VmTraps, vmTraps } from "./trap/vm.js";
 
 export * from "./abi/codes.gen.js";
 export type { Out } from "./trap/arguments.js";
 export type { Demux, MachLibraryTraps } from "./trap/library.js";
 export type { MachMsgTraps } from "./trap/mach-msg.js";
 export type { MachPortTraps } from "./trap/mach-port.js";
-export type { MachPortArrayTraps } from "./trap/port-arrays.js";
 export type { MachPortFormsTraps } from "./trap/mach-port-forms.js";
 export type { MachPortGuardTraps } from "./trap/mach-port-guard.js";
 export type { MachPortInfoTraps, SpaceName } from "./trap/mach-port-info.js";
 export type { MachTaskTraps } from "./trap/mach-task.js";
+export type { VmTraps } from "./trap/vm.js";
+export type { VmRegionInfo } from "./trap/vm-pages.js";
 
 /** Every call of level 1. */
 export type Traps = MachTaskTraps &
@@ -30,7 +31,7 @@ export type Traps = MachTaskTraps &
   MachPortFormsTraps &
   MachPortGuardTraps &
   MachPortInfoTraps &
-  MachPortArrayTraps &
+  VmTraps &
   MachLibraryTraps;
 
 const bound = new WeakMap<Task, Traps>();
@@ -58,7 +59,7 @@ export function traps(task: Task): Traps {
       ...machPortFormsTraps(task),
       ...machPortGuardTraps(task),
       ...machPortInfoTraps(task),
-      ...machPortArrayTraps(task),
+      ...vmTraps(task),
       ...machLibraryTraps(task, messages),
     };
     bound.set(task, calls);

@@ -16,6 +16,11 @@ export function i32(argument: string, value: number): void {
   if ((value | 0) !== value) refuse(argument, "an integer of 32 bits", value);
 }
 
+/** Checks a truth value. */
+export function flag(argument: string, value: boolean): void {
+  if (typeof value !== "boolean") refuse(argument, "true or false", value);
+}
+
 /** Checks a pointer to a word. */
 export function word(argument: string, value: Uint32Array): void {
   if (!(value instanceof Uint32Array) || value.length < 1)

@@ -48,13 +48,13 @@ export interface MachLibraryTraps {
    * Releases every right that a message names, but not its local port. A received message gives up what came; one that was not
    * sent is treated as if it had been sent and destroyed: of `MACH_MSG_TYPE_COPY_SEND` nothing comes, a send right is made and
    * dropped (the make-send count grows, no-senders may be told), a send-once right is made and destroyed, which its port is
-   * told. An array of ports is freed where its descriptor says `deallocate`; a guarded port is unguarded first, with its context,
-   * unless its flags say that it is not guarded.
+   * told. Memory and arrays of ports are given back where the descriptor says `deallocate`; volatile memory is not. A guarded port is
+   * unguarded first, with its context, unless its flags say that it is not guarded.
    *
    * @param msg the message, from its first byte; its `msgh_bits` and descriptors count
    * @returns nothing
    * @source XNU libsyscall/mach/mach_msg.c mach_msg_destroy, mach_msg_destroy_port; A214, A215
-   * @differs Out-of-line memory cannot be received yet, so there is none to release.
+   * @differs Nothing.
    */
   mach_msg_destroy(msg: Uint8Array): void;
   /**

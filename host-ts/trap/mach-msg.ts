@@ -52,6 +52,10 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * the header and of the body up to the bad one are used up. When there is no room in time the message is written back to `msg`, its rights with the dispositions
    * with which to send it again.
    *
+   * Out-of-line memory goes as it is at this moment, without being moved: a page is copied when one side writes to it. With
+   * `deallocate` it is taken from the sender. It arrives as new memory of the receiver's, to be given back by `vm_deallocate`; so does
+   * an array of ports, whose names are words in memory.
+   *
    * A guarded port descriptor brings a receive right that is guarded by the address of the message, which its context tells, and
    * cannot be moved, if its sender asked for that by `MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE`; else one that is not guarded, and
    * `MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND` says so. Without `MACH_RCV_GUARDED_DESC` the right is destroyed, and the name is 0.
@@ -68,7 +72,8 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_SEND_INVALID_RIGHT a name in the body is unknown or lacks the right, or its disposition is none; a receive right that
    *   cannot be moved; the context of a guarded port descriptor is not the guard, or the port is not guarded and the descriptor's
    *   flags or context say otherwise
-   * @kr MACH_SEND_INVALID_MEMORY the address of an array of ports is none that this thread holds, or has fewer names
+   * @kr MACH_SEND_INVALID_MEMORY out-of-line memory, or an array of ports in it, is not there or may not be read; an earlier
+   *   descriptor of the message took it away
    * @kr MACH_SEND_TIMED_OUT no room in the queue in time; the message was written back
    * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued
    * @kr MACH_RCV_INVALID_NAME `rcv_name` is not a receive right or port set
@@ -79,12 +84,11 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_RCV_PORT_CHANGED the receive right was moved away while this waited
    * @kr MACH_RCV_INVALID_DATA the buffer is shorter than said; the message is lost
    * @kr MACH_RCV_HEADER_ERROR no room for the name of the reply right; a bare header comes, the rest is destroyed
-   * @kr MACH_RCV_BODY_ERROR no room for a name of the body, or no memory or quota for an array: its name or address is 0 there
+   * @kr MACH_RCV_BODY_ERROR no room for a name of the body, or no room or quota for memory: its name or address is 0 there
    * @kr KERN_RESOURCE_SHORTAGE no memory to wait with
    * @kr MACH_IPC_WOULD_BLOCK this thread may not block; with timeout 0 it may ask
    * @source XNU osfmk/ipc/mach_msg.c mach_msg_overwrite_trap, ipc_kmsg.c, ipc_mqueue.c; A48 to A133
-   * @differs A buffer has no address here: that of a guarded port is the kernel's own for the message. There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. Arrays of ports are made by
-   *   `mach_port_array_allocate` and belong to a thread. MACH_IPC_WOULD_BLOCK is not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
+   * @differs A buffer has no address here: that of a guarded port is the kernel's own for the message. There are no interrupts, so MACH_SEND_INTERRUPTED and MACH_RCV_INTERRUPTED do not come. MACH_IPC_WOULD_BLOCK is not Mach's: browsers have a thread that must not wait. A reply name that is dead is taken, as in the Mach of the books.
    */
   mach_msg(
     msg: Uint8Array,

@@ -41,7 +41,7 @@ export interface MachTaskTraps {
   /**
    * Makes a task: an empty space, which begins with the bootstrap port and the registered ports of `task`, its parent.
    *
-   * @param inheritMemory whether the child begins with a copy of the parent's memory; there is none to inherit
+   * @param inheritMemory not 0: the child begins with the parent's memory, as `vm_inherit` says of each page; 0: with none
    * @param child out, one word: the caller's name for a send right to the child's port, through which it acts on the child
    * @kr KERN_SUCCESS made
    * @kr KERN_RESOURCE_SHORTAGE no memory, or no room for the name; there is no child
@@ -186,7 +186,7 @@ export function machTaskTraps(self: Task): MachTaskTraps {
       u32("task", task);
       u32("inheritMemory", inheritMemory);
       word("child", child);
-      const kr = core.task_create_child(handle, task);
+      const kr = core.task_create_child(handle, task, inheritMemory === 0 ? 0 : 1);
       if (kr === KERN_SUCCESS) child[0] = processor.out(0);
       return kr;
     },

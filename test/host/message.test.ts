@@ -10,6 +10,7 @@ import {
   MACH_PORT_RIGHT_RECEIVE,
   MACH_SEND_MSG,
 } from "../../host-ts/abi/codes.gen.ts";
+import { inNewArray } from "../lib/arrays.js";
 import { build } from "../lib/message.js";
 import { live, thrown, warmUp } from "./lib.js";
 
@@ -198,12 +199,9 @@ test("the rights of an array of ports are the message's: taken out in order, or 
   const ports = Array.from({ length: 3 }, () => kernel.task.allocatePort());
   const mach = traps(kernel.task);
   const send = (): void => {
-    const array = new Uint32Array(1);
-    mach.mach_port_array_allocate(
-      Uint32Array.from(ports, ({ name }) => name),
-      array,
-    );
-    const listed = { name: array[0] ?? 0, count: 3, disposition: MACH_MSG_TYPE_MOVE_RECEIVE, deallocate: 1, type: 2 };
+    const space = { traps: mach, self: mach.mach_task_self() };
+    const names = ports.map(({ name }) => name);
+    const listed = inNewArray(space, names, MACH_MSG_TYPE_MOVE_RECEIVE);
     const single = { name: right.name, disposition: MACH_MSG_TYPE_COPY_SEND };
     const draft = { remote: right.name, remoteDisposition: MACH_MSG_TYPE_COPY_SEND };
     const bytes = build({ ...draft, descriptors: [listed, single], data: new Uint8Array([1, 2, 3, 4]) });

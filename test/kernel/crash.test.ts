@@ -195,7 +195,8 @@ const CASES: readonly Case[] = [
     make(world) {
       const names = Array.from({ length: 1100 }, (_, index) => index);
       const act = (): void => {
-        world.one.core.mach_port_array_deallocate(world.a.tryArray(names).array);
+        const { handle, self } = world.a;
+        world.one.core.vm_deallocate(handle, self, world.a.tryArray(names).array, names.length * 4);
       };
       return { victim: world.one, act };
     },

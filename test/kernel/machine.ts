@@ -293,12 +293,19 @@ export class Space {
     return this.agent.core.mach_port_request_notification(this.handle, this.self, name, id, sync, notify, once);
   }
 
-  /** Makes an array of names, which an agent holds; gives the code and its address. */
+  /** Puts names into new memory; gives the code and the address. */
   tryArray(names: readonly number[]): { code: number; array: number } {
-    const { core, machine } = this.agent;
-    const code = core.mach_port_array_allocate(this.handle, names.length) >>> 0;
-    const [array, address] = [this.agent.out(0), this.agent.out(1)];
-    if (code === 0) machine.words.set(names, address >> 2);
+    const { agent, handle, self } = this;
+    const { core, machine } = agent;
+    const size = Math.max(names.length * 4, 24);
+    let code = core.vm_allocate(handle, self, 0, size, codes.VM_FLAGS_ANYWHERE) >>> 0;
+    const array = agent.out(0);
+    if (code !== 0) return { code, array };
+    const kmsg = core.mach_msg_prepare(handle, size, 0) >>> 0;
+    if (kmsg === 0) return { code: agent.out(1), array };
+    machine.words.set(names, agent.out(0) >> 2);
+    code = core.vm_write(handle, self, array, kmsg, names.length * 4) >>> 0;
+    core.mach_msg_release(kmsg);
     return { code, array };
   }
 

@@ -1,14 +1,15 @@
-// Arrays of ports as a task makes and reads them.
+// Arrays of ports as a task makes and reads them: names in its memory, a word each.
 
-import { KERN_SUCCESS, MACH_MSG_OOL_PORTS_DESCRIPTOR } from "../../host-ts/abi/codes.gen.ts";
+import { MACH_MSG_OOL_PORTS_DESCRIPTOR } from "../../host-ts/abi/codes.gen.ts";
+import { filled, free, get } from "./memory.js";
 import type { PortDescriptor } from "./message.js";
-import { expectCode, type Space } from "./space.js";
+import type { Space } from "./space.js";
 
-/** Makes an array of these names; gives its address. */
-export function arrayOf({ traps }: Space, names: readonly number[]): number {
-  const address = new Uint32Array(1);
-  expectCode(traps.mach_port_array_allocate(Uint32Array.from(names), address), KERN_SUCCESS);
-  return address[0] ?? 0;
+type Memory = Pick<Space, "traps" | "self">;
+
+/** Makes an array of these names, in pages of its own; gives its address. */
+export function arrayOf(space: Memory, names: readonly number[]): number {
+  return names.length === 0 ? 0 : filled(space, new Uint8Array(Uint32Array.from(names).buffer));
 }
 
 /** A descriptor for all names of an array. */
@@ -17,21 +18,19 @@ export function inArray(address: number, count: number, disposition: number, dea
 }
 
 /** A descriptor for an array of these names, made for it and freed by the send. */
-export function inNewArray(space: Space, names: readonly number[], disposition: number): PortDescriptor {
+export function inNewArray(space: Memory, names: readonly number[], disposition: number): PortDescriptor {
   return inArray(arrayOf(space, names), names.length, disposition, 1);
 }
 
 /** The names of an array, which stays. */
-export function namesAt({ traps }: Space, address: number): number[] {
-  const names = { value: new Uint32Array(0) };
-  expectCode(traps.mach_port_array_read(address, names), KERN_SUCCESS);
-  return [...names.value];
+export function namesAt(space: Memory, address: number, count: number): number[] {
+  return [...new Uint32Array(get(space, address, count * 4).buffer)];
 }
 
 /** The names of a received array, which is freed. */
-export function unpack(space: Space, descriptor: PortDescriptor | undefined): number[] {
-  const address = descriptor?.name ?? 0;
-  const names = namesAt(space, address);
-  expectCode(space.traps.mach_port_array_deallocate(address), KERN_SUCCESS);
+export function unpack(space: Memory, descriptor: PortDescriptor | undefined): number[] {
+  const { name = 0, count = 0 } = descriptor ?? {};
+  const names = namesAt(space, name, count);
+  free(space, name, count * 4);
   return names;
 }

@@ -5,7 +5,7 @@ export interface PortDescriptor {
   name: number;
   disposition: number;
   type?: number;
-  /** Of an array of ports, whose address is `name`: how many, and its two flags. */
+  /** Of memory and of an array of ports, whose address is `name`: how many bytes or ports, and its two flags. */
   count?: number;
   deallocate?: number;
   copy?: number;
@@ -59,7 +59,8 @@ export interface Parsed {
 
 export const HEADER = 24;
 export const COMPLEX = 0x80000000;
-const OOL_PORTS = 2;
+/** Memory, arrays of ports, volatile memory. */
+const OUT_OF_LINE = [1, 2, 3];
 const GUARDED_PORT = 4;
 
 function words(bytes: Uint8Array): DataView {
@@ -121,7 +122,7 @@ export function parse(bytes: Uint8Array): Parsed {
     }
     descriptors.push({
       ...{ name: word(bytes, 28 + 12 * index), disposition: (shape >>> 16) & 0xff, type },
-      ...(type === OOL_PORTS ? array : {}),
+      ...(OUT_OF_LINE.includes(type) ? array : {}),
     });
   }
   // A buffer that was not written says nothing of value.

@@ -1,4 +1,5 @@
-// The oracle's arrays of ports: which there are, what of them a message takes along, and how one arrives.
+// The oracle's arrays of ports: which there are in a task's memory, what of them a message takes along, and how one arrives. Each is in a
+// page of its own.
 
 import { setWord, word } from "./message.js";
 import { arrive } from "./oracle-rights.js";
@@ -6,6 +7,8 @@ import { type ArrayShape, Mismatch, type Oracle, type Right, type Space } from "
 
 const OOL_PORTS = 2;
 const PORTS_MAX = 16383;
+/** Words of a page. */
+const PAGE_WORDS = 1024;
 
 /** How many ports the arrays of a message say they have; null: it has more ports than may be. */
 export function listed(bytes: Uint8Array, descriptors: number): number | null {
@@ -19,18 +22,20 @@ export function listed(bytes: Uint8Array, descriptors: number): number | null {
   return ports > PORTS_MAX ? null : total;
 }
 
-/** The names that the descriptor at `offset` sends, and whether their array is freed; null: it has no such array. */
+/** The names that the descriptor at `offset` sends, and whether their array is freed; null: there is none. */
 export function arraySent(
   oracle: Oracle,
+  space: Space,
   bytes: Uint8Array,
   offset: number,
 ): { names: number[]; done: () => void } | null {
   const [address, count] = [word(bytes, offset), word(bytes, offset + 4)];
   if (count === 0) return { names: [], done: () => {} };
-  const names = oracle.arrays.get(address);
-  if (names === undefined || names.length < count) return null;
+  const names = space.arrays.get(address);
+  if (names === undefined || count > PAGE_WORDS) return null;
   const frees = bytes[offset + 8] !== 0 && oracle.mutation !== "array-stays";
-  return { names: names.slice(0, count), done: () => frees && oracle.arrays.delete(address) };
+  const sent = Array.from({ length: count }, (_, index) => names[index] ?? 0); // behind it the page is zero
+  return { names: sent, done: () => frees && space.arrays.delete(address) };
 }
 
 /** An array arrives (A113): its descriptor is written, each name is what it must be, and there is one array more. */
@@ -44,15 +49,15 @@ export function arriveArray(
   const { bytes, seen, offset } = to;
   const count = rights.length;
   const address = count === 0 ? 0 : word(seen, offset);
-  const names = count === 0 ? [] : oracle.readArray(address);
-  if (names === null || names.length !== count || oracle.arrays.has(address)) {
+  const names = count === 0 ? [] : oracle.readArray(space, address, count);
+  if (names === null || space.arrays.has(address)) {
     throw new Mismatch(`0x${address.toString(16)} is no new array of ${count}`);
   }
   for (const [index, right] of rights.entries()) {
     const name = arrive(oracle, space, right, names[index] ?? 0);
     if (name !== names[index]) throw new Mismatch(`element ${index} of an array is ${names[index]}, not ${name}`);
   }
-  if (count > 0) oracle.arrays.set(address, names);
+  if (count > 0) space.arrays.set(address, names);
   setWord(bytes, offset, address);
   setWord(bytes, offset + 4, count);
   setWord(bytes, offset + 8, 0x02000101 | (type << 16));

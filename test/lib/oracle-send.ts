@@ -20,7 +20,7 @@ import {
   type Waiter,
 } from "./oracle-state.js";
 
-const OOL_PORTS = 2;
+const [OOL, OOL_PORTS, OOL_VOLATILE] = [1, 2, 3];
 const SEND_NOTIFY = 0x80;
 const SUCCESS = 0;
 const SEND_IN_PROGRESS = 0x10000001;
@@ -69,6 +69,8 @@ function copyin(oracle: Oracle, space: Space, bytes: Uint8Array, answer: number,
   if (complex && (size < 28 || count > Math.floor((size - 28) / 12))) return refused(SEND_MSG_TOO_SMALL);
   for (let index = 0; index < count; index++) {
     const type = bytes[28 + 12 * index + 11] ?? 0;
+    const isMemory = type === OOL || type === OOL_VOLATILE;
+    if (isMemory && (bytes[28 + 12 * index + 9] ?? 0) <= 1) throw new Error("the oracle knows nothing of memory");
     if (type !== 0 && type !== OOL_PORTS && !isGuardedPort(bytes, 28 + 12 * index)) return refused(SEND_INVALID_TYPE);
   }
   if (listed(bytes, count) === null) return refused(SEND_TOO_LARGE);
@@ -124,7 +126,7 @@ function copyinDescriptor(oracle: Oracle, space: Space, kmsg: Kmsg, bytes: Uint8
   }
   const isArray = bytes[offset + 11] === OOL_PORTS;
   const { names, done } = isArray
-    ? (arraySent(oracle, bytes, offset) ?? { names: null, done: null })
+    ? (arraySent(oracle, space, bytes, offset) ?? { names: null, done: null })
     : { names: [word(bytes, offset)], done: () => {} };
   if (names === null) return SEND_INVALID_MEMORY;
   if (isArray) kmsg.arrays.set(index, { count: names.length, type: plain(NULL, disposition).type });

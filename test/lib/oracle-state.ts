@@ -140,6 +140,8 @@ export class Space {
   readonly serial: number;
   /** Send rights that the task has without a name: its bootstrap port, then its registered ports. */
   readonly kept: Right[] = [NOTHING, NOTHING, NOTHING, NOTHING];
+  /** Arrays of names in the task's memory: address -> names. */
+  readonly arrays = new Map<number, readonly number[]>();
   alive = true;
 
   constructor(serial: number) {
@@ -187,10 +189,8 @@ export class Oracle {
   cascade = 0;
   seen = new Map<number, Seen>();
   completions: Completion[] = [];
-  /** Arrays of names that somebody holds: address -> names. */
-  readonly arrays = new Map<number, readonly number[]>();
-  /** Set by the world: the names of an array that the kernel made; null: it is none. */
-  readArray: (address: number) => number[] | null = () => null;
+  /** Set by the world: the names of an array that the kernel made in a task's memory; null: there is none. */
+  readArray: (space: Space, address: number, count: number) => number[] | null = () => null;
   /** Ports that got messages while somebody may be waiting. */
   readonly unsettled = new Set<Port>();
   /** Set by oracle-receive.ts: hands queued messages to waiters, or only those that the kernel was seen to hand over. */

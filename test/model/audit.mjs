@@ -164,26 +164,27 @@ function again(machine, pid, task, name) {
   return [{ id: machine.u32(machine.out(pid, 1) + 20), seqno: machine.out(pid, 3) & 0xfff, by: pid }];
 }
 
-/** The names of an array that the auditor has received, which is freed. */
-function arrayed(machine, array) {
+/** The names of an array that the auditor has received in a task, which is freed. */
+function arrayed(machine, { handle, self }, array, count) {
   if (array === 0) return [];
-  const at = machine.u32(array + layout.IpcKmsg_ikm_bytes);
-  const names = Array.from({ length: machine.u32(array + layout.IpcKmsg_ikm_size) >>> 2 }, (_, n) =>
-    machine.u32(at + n * 4),
-  );
-  const code = machine.trap(AUDITOR, "mach_port_array_deallocate", array);
+  const kmsg = machine.trap(AUDITOR, "mach_msg_prepare", handle, Math.max(count * 4, 24), 0);
+  const at = machine.out(AUDITOR, 0);
+  const code = machine.trap(AUDITOR, "vm_read_overwrite", handle, self, array, count * 4, kmsg);
   refuse(code !== codes.KERN_SUCCESS, `an array is none: ${codes.codeName(code)}`);
+  const names = Array.from({ length: count }, (_, n) => machine.u32(at + n * 4));
+  machine.trap(AUDITOR, "mach_msg_release", kmsg);
+  machine.trap(AUDITOR, "vm_deallocate", handle, self, array, count * 4);
   return names;
 }
 
 /** Names of the receive rights that a message has brought. */
-function receiveRights(machine, at) {
+function receiveRights(machine, task, at) {
   const names = [];
   if ((machine.u32(at) & codes.MACH_MSGH_BITS_COMPLEX) === 0) return names;
   for (let index = 0; index < machine.u32(at + 24); index++) {
     const [name, shape] = [machine.u32(at + 28 + index * 12), machine.u32(at + 36 + index * 12)];
     const isArray = shape >>> 24 === codes.MACH_MSG_OOL_PORTS_DESCRIPTOR;
-    const found = isArray ? arrayed(machine, name) : [name];
+    const found = isArray ? arrayed(machine, task, name, machine.u32(at + 32 + index * 12)) : [name];
     if (((shape >>> 16) & 0xff) === codes.MACH_MSG_TYPE_PORT_RECEIVE) names.push(...found);
   }
   return names;
@@ -217,7 +218,7 @@ function messages({ machine, world, plan, dead, lost }, got) {
       const seqno = machine.out(AUDITOR, 3) & 0xfff;
       refuse(before?.port === port && before.seqno >= seqno, `number ${seqno} comes after ${before?.seqno}`);
       queued.push({ id: machine.u32(at + 20), seqno, port });
-      for (const name of receiveRights(machine, at)) ports.push({ task: port.task, name });
+      for (const name of receiveRights(machine, port.task, at)) ports.push({ task: port.task, name });
       machine.trap(AUDITOR, "mach_msg_release", kmsg);
     }
   }

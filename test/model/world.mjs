@@ -166,12 +166,17 @@ export class World {
     return message;
   }
 
-  /** The words of a descriptor for an array of `pid` with these names, which the send frees. */
+  /** The words of a descriptor for an array with these names in new memory, which the send frees. */
   array(task, pid, { names, type }) {
-    this.expect(pid, "mach_port_array_allocate", task.handle, names.length);
     const { machine } = this;
-    machine.words.set(names, machine.out(pid, 1) >>> 2);
-    return [machine.out(pid, 0), names.length, 1 | (type << 16) | (codes.MACH_MSG_OOL_PORTS_DESCRIPTOR << 24)];
+    const bytes = names.length * 4;
+    this.expect(pid, "vm_allocate", task.handle, task.self, 0, bytes, codes.VM_FLAGS_ANYWHERE);
+    const address = machine.out(pid, 0);
+    const kmsg = machine.trap(pid, "mach_msg_prepare", task.handle, Math.max(bytes, HEADER_BYTES), 0);
+    machine.words.set(names, machine.out(pid, 0) >>> 2);
+    this.expect(pid, "vm_write", task.handle, task.self, address, kmsg, bytes);
+    this.expect(pid, "mach_msg_release", kmsg);
+    return [address, names.length, 1 | (type << 16) | (codes.MACH_MSG_OOL_PORTS_DESCRIPTOR << 24)];
   }
 
   /** An operation that answers the message that `pid` has just received, in its buffer. */

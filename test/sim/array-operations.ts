@@ -1,5 +1,6 @@
-// Random arrays of ports: made to be sent, read, and freed.
+// Random arrays of ports in memory: made to be sent, read, and freed.
 
+import { VM_FLAGS_ANYWHERE } from "../../host-ts/abi/codes.gen.ts";
 import type { PortDescriptor } from "../lib/message.js";
 import { compare, expectSame, isPort, type Operation, pickDisposition, pickName } from "./choices.js";
 import type { Random } from "./random.js";
@@ -9,23 +10,29 @@ const SUCCESS = 0;
 const INVALID_ADDRESS = 1;
 const ARRAYS_MAX = 20;
 const OOL_PORTS = 2;
+/** Nothing is ever mapped there. */
+const NOWHERE = [0, 4, 0xfffff000, 0xfffffffc] as const;
 
 /** Makes an array on both sides. */
-function make(world: World, actor: Actor, names: readonly number[]): number {
+function make(world: World, { traps, self, space }: Actor, names: readonly number[]): number {
+  if (names.length === 0) return 0;
   const address = new Uint32Array(1);
-  const code = actor.traps.mach_port_array_allocate(Uint32Array.from(names), address);
+  const bytes = new Uint8Array(Uint32Array.from(names).buffer);
+  const code = traps.vm_allocate(self, address, bytes.length, VM_FLAGS_ANYWHERE);
   const array = address[0] ?? 0;
-  compare(world, `array_allocate(${names.map(hex)}) = ${hex(array)}`, code, () => [SUCCESS]);
-  if (names.length > 0) world.oracle.arrays.set(array, names);
+  compare(world, `vm_allocate(${bytes.length}) = ${hex(array)}`, code, () => [SUCCESS]);
+  expectSame("whether the memory is new", space.arrays.has(array) || array % 4096 !== 0, false);
+  compare(world, `vm_write(${hex(array)}, ${names.map(hex)})`, traps.vm_write(self, array, bytes), () => [SUCCESS]);
+  space.arrays.set(array, names);
   return array;
 }
 
-/** An array that there is, or an address that may be none. Not one with a name that belongs to the world in the sender's space. */
-function pickArray(world: World, random: Random, sender?: Actor): number {
-  const arrays = [...world.oracle.arrays].flatMap(([address, names]) =>
-    names.some((name) => sender?.born.has(name)) ? [] : [address],
+/** An array that there is, or an address where nothing is. Not one with a name that belongs to the world, if it is to be sent. */
+function pickArray(random: Random, { space, born }: Actor, sends: boolean): number {
+  const arrays = [...space.arrays].flatMap(([address, names]) =>
+    sends && names.some((name) => born.has(name)) ? [] : [address],
   );
-  return arrays.length > 0 && random.chance(85) ? random.pick(arrays) : random.pick([0, 1, 0x7703, 0xffffffc0]);
+  return arrays.length > 0 && random.chance(85) ? random.pick(arrays) : random.pick(NOWHERE);
 }
 
 /** A descriptor for rights that mostly can be sent together, in a new array or in one that was sent or received before. */
@@ -35,9 +42,9 @@ export function draftArray(world: World, random: Random, actor: Actor): PortDesc
   const deallocate = random.chance(70) ? 1 : 0;
   const copy = random.pick([0, 1, 2]);
   if (random.chance(15)) {
-    const name = pickArray(world, random, actor);
-    const held = world.oracle.arrays.get(name)?.length ?? 0;
-    const count = random.chance(80) ? held : random.below(9);
+    const name = pickArray(random, actor, true);
+    const held = actor.space.arrays.get(name)?.length ?? 0;
+    const count = random.chance(80) ? held : random.pick([0, 1, 3, 8, 20]);
     return { name, count, disposition, deallocate, copy, type: OOL_PORTS };
   }
   const more = Array.from({ length: random.pick([0, 0, 1, 1, 2, 4]) }, () => {
@@ -51,18 +58,17 @@ export function draftArray(world: World, random: Random, actor: Actor): PortDesc
 
 /** Reads an array or frees one. */
 export const array: Operation = (world, random, actor) => {
-  const { arrays } = world.oracle;
-  const address = pickArray(world, random);
-  const names = arrays.get(address);
-  const wanted = names !== undefined || address === 0 ? SUCCESS : INVALID_ADDRESS;
-  if (arrays.size <= ARRAYS_MAX && random.chance(50)) {
-    const seen = { value: new Uint32Array(0) };
-    const code = actor.traps.mach_port_array_read(address, seen);
-    compare(world, `array_read(${hex(address)})`, code, () => [wanted]);
-    expectSame("the array", String([...seen.value]), String(names ?? []));
+  const { traps, self, space } = actor;
+  const address = pickArray(random, actor, false);
+  const names = space.arrays.get(address);
+  const bytes = new Uint8Array(4 * (names?.length ?? 1));
+  if (space.arrays.size <= ARRAYS_MAX && random.chance(50)) {
+    const code = traps.vm_read_overwrite(self, address, bytes.length, bytes, new Uint32Array(1));
+    compare(world, `vm_read_overwrite(${hex(address)})`, code, () => [names ? SUCCESS : INVALID_ADDRESS]);
+    if (names) expectSame("the array", String([...new Uint32Array(bytes.buffer)]), String(names));
     return;
   }
-  const code = actor.traps.mach_port_array_deallocate(address);
-  compare(world, `array_deallocate(${hex(address)})`, code, () => [wanted]);
-  arrays.delete(address);
+  const code = traps.vm_deallocate(self, address, bytes.length);
+  compare(world, `vm_deallocate(${hex(address)})`, code, () => [SUCCESS]);
+  space.arrays.delete(address);
 };

@@ -22,6 +22,10 @@ const CORE = [
   "task_insert_right",
 ] as const;
 
+/** Calls on memory, but for those that make and read arrays of ports: test/sim/memory drives them. */
+const isMemory = (name: string): boolean =>
+  /^vm_|memory_entry/.test(name) && !/^vm_(allocate|deallocate|write|read_overwrite)$/.test(name);
+
 /** Names of the option's bits. */
 const OPTIONS = Object.entries(codes).flatMap(([name, value]) =>
   /^MACH_(SEND|RCV)_(?!TRAILER)/.test(name) && typeof value === "number" && value > 0 && value < 0x10000
@@ -75,7 +79,7 @@ export class Driven {
     const names = OPTIONS.map(([name]) => name);
     const options = [...names, ...TRAILERS.map((element) => `trailer ${element}`)];
     return [
-      ...wanted.filter((name) => !ELSEWHERE.has(name) && !this.counts.has(name)),
+      ...wanted.filter((name) => !ELSEWHERE.has(name) && !isMemory(name) && !this.counts.has(name)),
       ...options.filter((name) => !this.options.has(name)),
     ];
   }

@@ -78,7 +78,7 @@ function spoil(random: Random, draft: Draft): Uint8Array {
     default: {
       const { remote = 0, remoteDisposition = 0, id = 0 } = draft;
       const type = random.pick([1, 2, 3, 4, 5, 200]);
-      const bad = { name: 0, disposition: 16, type, count: type === 2 ? random.pick([1, 16384]) : 0 };
+      const bad = { name: 0, disposition: 16, type, copy: 2, count: type === 2 ? random.pick([1, 16384]) : 0 };
       return build({ remote, remoteDisposition, id, descriptors: [bad] });
     }
   }

@@ -53,7 +53,7 @@ export function run(
     world.begin(null);
     world.checkpoint();
     for (const actor of [...world.actors]) world.removeActor(actor);
-    world.freeArrays();
+    world.compareArrays();
     const after = census(kernel);
     if (after !== before) throw new Error(`something is left: before ${before}, after ${after}`);
   } catch (error) {

@@ -88,7 +88,7 @@ export class World {
     this.kernel = kernel;
     this.oracle = createOracle(options.mutation ?? null);
     this.trace = options.trace ?? null;
-    this.oracle.readArray = (address) => this.#readArray(address);
+    this.oracle.readArray = (space, address, count) => this.#readArray(space, address, count);
   }
 
   /** Adds a task with an empty space. */
@@ -273,20 +273,24 @@ export class World {
     compareBytes(call, buffer, expected);
   }
 
-  #readArray(address: number): number[] | null {
-    const { core, views } = inside(this.kernel.task).processor;
-    if (core.mach_port_array_look(inside(this.kernel.task).handle, address) !== 0) return null;
-    const { processor } = inside(this.kernel.task);
-    return [...views.copyWords(processor.out(1), processor.out(0))];
+  #readArray(space: Space, address: number, count: number): number[] | null {
+    const actor = this.actors.find((each) => each.space === space);
+    if (!actor) return null;
+    const names = new Uint32Array(count);
+    const calls = traps(actor.task);
+    const told = new Uint32Array(1);
+    const code = calls.vm_read_overwrite(actor.self, address, 4 * count, new Uint8Array(names.buffer), told);
+    return code === 0 ? [...names] : null;
   }
 
-  /** Frees what is left of arrays, which belong to the thread. */
-  freeArrays(): void {
-    const { core } = inside(this.kernel.task).processor;
-    for (const [address, names] of this.oracle.arrays) {
-      const held = this.#readArray(address);
-      if (String(held) !== String(names)) throw new Mismatch(`the array ${hex(address)} is [${held}], not [${names}]`);
-      core.mach_port_array_deallocate(address);
+  /** The arrays that are left are what the oracle has. */
+  compareArrays(): void {
+    for (const { space } of this.actors) {
+      for (const [address, names] of space.arrays) {
+        const held = this.#readArray(space, address, names.length);
+        if (String(held) !== String(names))
+          throw new Mismatch(`the array ${hex(address)} is [${held}], not [${names}]`);
+      }
     }
   }
 

@@ -39,6 +39,7 @@ function tryCall(
   const parameters = [...signature.matchAll(/(\w+): ([\w<>]+)/g)];
   const given = parameters.map(([, name = "", type]) => {
     if (type === "number") return known[name] ?? 1;
+    if (type === "boolean") return true;
     if (type === "Uint32Array") return new Uint32Array(16).fill(10);
     if (type === "Uint8Array") {
       const msg = new Uint8Array(64);

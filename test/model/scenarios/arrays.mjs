@@ -2,7 +2,7 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer, certain } from "../checks.mjs";
-import { kernelTrap, received, receive, send, trap } from "../world.mjs";
+import { received, receive, send, trap } from "../world.mjs";
 import { refuse } from "../violation.mjs";
 
 const { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_RECEIVE } = codes;
@@ -18,34 +18,6 @@ function line(world, names, type) {
 }
 
 export const arrays = {
-  /** Made, read and freed between two traps of one's own; what is none is refused. */
-  "arrays made and freed"(world) {
-    const task = world.task(2, 4);
-    const made = ({ results }) => results[0];
-    const call = (name, ...given) => ({ call: (coroutine) => [name, ...given, made(coroutine)] });
-    const allocate = kernelTrap("mach_port_array_allocate", task.handle, 2);
-    const keep = (code, { pid }, machine) => (code === codes.KERN_SUCCESS ? machine.out(pid, 0) : 0);
-    return {
-      actors: [
-        {
-          pid: 2,
-          program: [
-            { ...allocate, keep },
-            call("mach_port_array_look", task.handle),
-            allocate,
-            call("mach_port_array_deallocate"),
-            call("mach_port_array_deallocate"),
-          ],
-        },
-      ],
-      check(end) {
-        answer(end, 2, 1, codes.KERN_SUCCESS);
-        answer(end, 2, 3, codes.KERN_SUCCESS);
-        answer(end, 2, 4, codes.KERN_INVALID_ADDRESS);
-      },
-    };
-  },
-
   "send of an array+destroy of the destination"(world) {
     const ports = [];
     const named = (client) => [0, 1].map(() => ports[ports.push(world.port(client)) - 1].name);
