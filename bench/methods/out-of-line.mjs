@@ -78,8 +78,8 @@ class Memory {
   }
 
   end() {
-    const { processor, handle } = this.#task;
-    for (const lease of this.#leases) expectSuccess(processor.core.vm_lease_end(handle, lease), "vm_lease_end");
+    const { processor } = this.#task;
+    for (const lease of this.#leases) expectSuccess(processor.core.vm_lease_end(lease), "vm_lease_end");
     this.#leases.length = 0;
   }
 }
