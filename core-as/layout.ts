@@ -59,10 +59,12 @@ export {
   ZONE_KMSG_MEDIUM,
   ZONE_KMSG_SMALL,
   ZONE_LINK,
+  ZONE_OBJECT,
   ZONE_PORT,
   ZONE_PSET,
   ZONE_REQUEST,
   ZONE_TASK,
+  ZONE_VME,
   ZONE_WAITER,
 } from "./kern/zone";
 export { WAITER_ASYNC, WAITER_LINKED, WAITER_SEND } from "./kern/waiter";

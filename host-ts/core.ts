@@ -144,7 +144,7 @@ interface MemoryTraps {
   vm_copy(task: number, target: number, source: number, size: number, dest: number): number;
   /** Keeps a range where it is in the kernel's memory: out 0 the lease, 1 where there, 2 how many bytes from there on. */
   vm_lease(task: number, address: number, size: number, kind: number): number;
-  vm_lease_end(task: number, lease: number): number;
+  vm_lease_end(lease: number): number;
   /** Makes a range one piece in the kernel's memory. */
   vm_compact(task: number, address: number, size: number): number;
   /** Out 0 the size, 1 the name. */
