@@ -8,11 +8,11 @@
 //   filled             the sender first copies a whole payload in; pages read
 //   n % written        the receiver gets a copy and holds it while the sender writes the first word of so many of its pages (1 %:
 //                      single pages, evenly spread); then, called again, the receiver reads a word of every page of its copy
-// Case: a region "moved" goes there and comes back with the answer; "copied" is a virtual copy, which the receiver drops;
-// "new" is allocated for each exchange and dropped by the receiver. Leases (how a program gets at the bytes) are within all
-// times. Baselines: transferred, an ArrayBuffer there and back; allocated, one made anew, filled, transferred, and dropped (what
-// people do); cloned, structured clone, which the receiver drops; in place, a SharedArrayBuffer of which only the turn passes;
-// sliced, a copy that is transferred; memcpy, the same bytes within the sender alone.
+// Case: a region "moved" goes there and comes back with the answer, by traps, or "by objects" (Regions); "copied" is a virtual
+// copy, which the receiver drops; "new" is allocated for each exchange and dropped by the receiver. Leases, which is how a program
+// gets at the bytes, are within all times. Baselines: transferred, an ArrayBuffer there and back; allocated, one made anew,
+// filled, transferred, and dropped (what people do); cloned, structured clone, which the receiver drops; in place, a
+// SharedArrayBuffer of which only the turn passes; sliced, a copy that is transferred; memcpy, the same bytes within the sender.
 // A surprise: a hand-over that grows with the size; pages read above 1.5x of in place; filled near allocated.
 
 const KiB = 1024;
@@ -50,6 +50,7 @@ const ours = (make, as, size, what) => ({ ...method("out-of-line", make, as, siz
 const peer = (make, as, size, what, more) => method("bulk", make, as, size, what, more);
 
 const moved = (size, what) => ours("moved", "moved", size, what);
+const byObjects = (size, what) => ({ ...ours("moved", "moved by objects", size, what), file: "regions" });
 const copied = (size, what) => ours("copied", "copied", size, what);
 const fresh = (size, what) => ours("fresh", "new", size, what);
 const transferred = (size, what) => peer("transferred", "transferred", size, what);
@@ -70,8 +71,10 @@ function casesOf(size) {
   const snapshots = (what) => [copiedIn, sliced, cloned].map((make) => make(size, what));
   return [
     row(moved(size, nothing), ...smallest(moved), ...readers(nothing), ...events, memcpy(size)),
+    row(byObjects(size, nothing), ...smallest(byObjects), ...readers(nothing)),
     row(copied(size, nothing), ...smallest(copied), cloned(size, nothing), memcpy(size)),
     row(moved(size, pagesRead), ...readers(pagesRead), allocated(size)),
+    row(byObjects(size, pagesRead), ...readers(pagesRead), allocated(size)),
     row(moved(size, allRead), ...readers(allRead)),
     row(moved(size, filled), inPlace(size, filled), transferred(size, filled), allocated(size)),
     row(fresh(size, filled), allocated(size)),
