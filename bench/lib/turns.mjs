@@ -4,7 +4,7 @@
 const CALL = 0;
 const ANSWER = 32; // a cache line of its own
 const VALUE = 48;
-const SPINS = 10_000;
+const SPINS = 4000;
 
 export const turnBytes = 256;
 
