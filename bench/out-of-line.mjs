@@ -54,14 +54,17 @@ const byObjects = (size, what) => ({ ...ours("moved", "moved by objects", size, 
 const copied = (size, what) => ours("copied", "copied", size, what);
 const fresh = (size, what) => ours("fresh", "new", size, what);
 const transferred = (size, what) => peer("transferred", "transferred", size, what);
-const allocated = (size) => peer("allocated", "allocated", size, filled);
-const cloned = (size, what) => peer("cloned", "cloned", size, what);
-const sliced = (size, what) => peer("sliced", "sliced", size, what);
+const littering = (make, size, what) => ({ ...peer(make, make, size, what), last: 1 });
+const allocated = (size) => littering("allocated", size, filled);
+const sliced = (size, what) => littering("sliced", size, what);
+const cloned = (size, what) => littering("cloned", size, what);
 const inPlace = (size, what) => peer("inPlace", "in place", size, what, { both: "payload" });
 const copiedIn = (size, what) => peer("copied", "copied into a shared one", size, what, { both: "copy" });
-const byEvents = (size, transfer) =>
-  peer("byEvents", `${transfer ? "transferred" : "cloned"} by events`, size, nothing, { transfer });
-const memcpy = (size) => ({ ...peer("memcpy", "memcpy", size, nothing), name: `memcpy, ${size}` });
+const byEvents = (size, transfer) => ({
+  ...peer("byEvents", `${transfer ? "transferred" : "cloned"} by events`, size, nothing, { transfer }),
+  last: transfer ? 0 : 1,
+});
+const memcpy = (size) => ({ ...peer("memcpy", "memcpy", size, nothing), name: `memcpy, ${size}`, last: 2 });
 
 function casesOf(size) {
   const smallest = (make) => (size === SMALLEST ? [] : [{ ...make(SMALLEST, nothing), as: SMALLEST }]);

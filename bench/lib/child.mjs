@@ -4,7 +4,7 @@ import { measure } from "./measure.mjs";
 import { Stage } from "./stage.mjs";
 import { moduleOf } from "./variants.mjs";
 
-/** Baselines may stand in several cases: every method is measured once. */
+/** Baselines may stand in several cases: every method is measured once, by `last` those behind all others that others should not follow. */
 function methodsOf(cases, available) {
   const methods = new Map();
   for (const { method, baselines } of cases) {
@@ -12,7 +12,7 @@ function methodsOf(cases, available) {
       if (!one.needs || available.includes(one.needs)) methods.set(one.name, one);
     }
   }
-  return [...methods.values()];
+  return [...methods.values()].sort((one, other) => (one.last ?? 0) - (other.last ?? 0));
 }
 
 /** One set of threads for each kernel that is compared, by its name; most questions have one, without a name. */
