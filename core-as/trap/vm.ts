@@ -64,9 +64,9 @@ export function target_map(handle: u32): VmMap {
   return vm_map_of(changetype<usize>(space_of(handle)));
 }
 
-/** Whether address and size wrap around 4 GiB, when rounded to pages. */
+/** Whether address and size wrap around 4 GiB, when rounded to pages. No bytes never do. */
 export function wraps(address: u32, size: u32): bool {
-  return <u64>address + size + (VM_PAGE_SIZE - 1) > 0xffffffff;
+  return size != 0 && <u64>address + size + (VM_PAGE_SIZE - 1) > 0xffffffff;
 }
 
 /**

@@ -104,6 +104,7 @@ export class Cargo {
       const there =
         size === 0 || (core.vm_region(handle, self, address) === KERN_SUCCESS && processor.out(0) <= address);
       if (there) moved?.region.takeBack(address);
+      else if (moved !== null) deallocate(this.#space, address, size); // the kernel may have stopped in the midst of it
       if (names === null) continue;
       if (there) deallocate(this.#space, address, size);
       if (moves(names.disposition)) this.#takeHeld(names);

@@ -149,7 +149,8 @@ export class Region implements Disposable {
 
   /**
    * Shares the region on purpose: a right that `task.memory.map` makes a region of, in whatever task it is sent to, on the same bytes.
-   * Whole pages are shared. They live as long as somebody has the right or has mapped them.
+   * Whole pages are shared. They live as long as somebody has the right or has mapped them. A message copies their bytes, also when the
+   * region is moved.
    *
    * @throws MemoryError KERN_INVALID_ARGUMENT: it does not begin with a page, as memory that came from the midst of one may.
    * @mach mach_make_memory_entry, MAP_MEM_VM_SHARE

@@ -2,7 +2,6 @@
 
 import {
   KERN_INVALID_ARGUMENT,
-  KERN_RESOURCE_SHORTAGE,
   VM_FLAGS_ANYWHERE,
   VM_INHERIT_SHARE,
   VM_PAGE_MAX,
@@ -14,14 +13,11 @@ import {
 import { MemoryError, memoryErrorOf } from "../errors.js";
 import type { SendRight } from "../right.js";
 import type { Space } from "../space.js";
-import { WRITE } from "./lease.js";
+import { fill } from "./lease.js";
 import { Region, type ShareOptions } from "./region.js";
 
 /** The largest region there can be. */
 const MOST_BYTES = (VM_PAGE_MAX - VM_PAGE_MIN) * VM_PAGE_SIZE;
-
-/** Runs of frames shorter than this are not tried. */
-const LEAST_RUN_BYTES = 65_536;
 
 /** Bytes that are there. */
 export type Bytes = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
@@ -104,27 +100,17 @@ export class TaskMemory {
     if (kr !== 0) throw memoryErrorOf("vm_allocate", kr);
     const region = new Region(space, processor.out(0), size);
     try {
-      if (size > 0) this.#populate(region.address, size);
-      if (bytes !== null) region.set(bytes);
+      const lease = region.write(); // frames for all of it at once
+      try {
+        if (bytes !== null) fill(lease.chunks, bytes);
+      } finally {
+        lease[Symbol.dispose]();
+      }
     } catch (error) {
       region[Symbol.dispose]();
       throw error;
     }
     return region;
-  }
-
-  /** Has frames for all of `size` bytes: one run of them, or a few where memory is in pieces. */
-  #populate(address: number, size: number): void {
-    const { core, handle, processor } = this.#space;
-    const kr = core.vm_lease(handle, address, size, WRITE);
-    if (kr === 0) {
-      core.vm_lease_end(processor.out(0));
-      return;
-    }
-    if (kr !== KERN_RESOURCE_SHORTAGE || size <= LEAST_RUN_BYTES) throw memoryErrorOf("vm_allocate", kr);
-    const half = Math.ceil(size / 2 / VM_PAGE_SIZE) * VM_PAGE_SIZE;
-    this.#populate(address, half);
-    this.#populate(address + half, size - half);
   }
 
   #copy(bytes: Uint8Array): Region {

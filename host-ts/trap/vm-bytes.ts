@@ -8,6 +8,8 @@ import {
   KERN_SUCCESS,
   MACH_SEND_NO_BUFFER,
   MSGH_HEADER_BYTES,
+  VM_PAGE_MAX,
+  VM_PAGE_SIZE,
   VM_PROT_READ,
   VM_PROT_WRITE,
 } from "../abi/codes.gen.js";
@@ -15,6 +17,9 @@ import type { SpaceOwner } from "../space.js";
 
 /** More bytes than these go in pieces: what lies in a kmsg lies in one piece in the kernel's memory. */
 export const PIECE_BYTES: number = 1 << 22;
+
+/** Where all memory ends: what goes on behind it wraps, as the kernel says. */
+const END = VM_PAGE_MAX * VM_PAGE_SIZE;
 
 /** Where the bytes are: the task by the name of its port, the first address. */
 export interface Place {
@@ -92,7 +97,7 @@ function checkWhole(
   for (let at = address; at < end; at = processor.out(0) + processor.out(1)) {
     const kr = core.vm_region(handle, target, at);
     if (kr !== KERN_SUCCESS && kr !== KERN_INVALID_ADDRESS) return kr; // there is no such task
-    if (end > 2 ** 32) return KERN_INVALID_ARGUMENT;
+    if (end > END) return KERN_INVALID_ARGUMENT;
     if (kr !== KERN_SUCCESS || processor.out(0) > at) return KERN_INVALID_ADDRESS;
     if ((processor.out(2) & access) !== access) return KERN_PROTECTION_FAILURE;
   }

@@ -60,7 +60,7 @@ export interface VmEntryTraps {
    * @kr KERN_SUCCESS mapped
    * @kr KERN_INVALID_ARGUMENT a flag, protection or inheritance of no meaning; the range wraps; the range is not within the entry;
    *   `object` is no memory entry
-   * @kr KERN_INVALID_ADDRESS `VM_FLAGS_FIXED`, and the range is not within 0x1000 to 0xfffff000
+   * @kr KERN_INVALID_ADDRESS `VM_FLAGS_FIXED`, and the range begins below 0x1000
    * @kr KERN_NO_SPACE a page of the range is in use; `VM_FLAGS_ANYWHERE`, and no gap is wide enough
    * @kr KERN_INVALID_NAME `object` denotes nothing
    * @kr KERN_INVALID_RIGHT `object` is no send right; or the entry does not allow what is asked for
@@ -96,7 +96,7 @@ export interface VmEntryTraps {
    * @param inheritance `VM_INHERIT_*`: what a child gets
    * @kr KERN_SUCCESS mapped
    * @kr KERN_INVALID_ARGUMENT a flag or inheritance of no meaning; no bytes; a range wraps
-   * @kr KERN_INVALID_ADDRESS a page of the source is not there; `VM_FLAGS_FIXED`, and the range is not within 0x1000 to 0xfffff000
+   * @kr KERN_INVALID_ADDRESS a page of the source is not there; `VM_FLAGS_FIXED`, and the range begins below 0x1000
    * @kr KERN_NO_SPACE a page of the range is in use; `VM_FLAGS_ANYWHERE`, and no gap is wide enough
    * @kr KERN_RESOURCE_SHORTAGE no memory, or the task's quota is used up
    * @source XNU osfmk/vm/vm_user.c vm_remap, vm_map.c vm_map_remap; A207

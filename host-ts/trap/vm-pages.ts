@@ -15,7 +15,7 @@ export interface VmRegionInfo {
 
 /**
  * Pages of a task's memory. It begins empty, is a task's own, and reaches from 0x1000 to 0xfffff000, in pages of 4096 bytes. Ranges are
- * made whole pages: the address is rounded down, the end up. Memory is no JavaScript array: bytes go in and out by `vm_write` and
+ * made whole pages: the address is rounded down, the end up; one that ends behind 0xfffff000 wraps. Memory is no JavaScript array: bytes go in and out by `vm_write` and
  * `vm_read_overwrite`, in messages, or where they lie by a `Region` of level 2.
  *
  * @param task the task whose memory is meant, by the caller's name of its port: `mach_task_self()`, or that of another
@@ -33,7 +33,7 @@ export interface VmPageTraps {
    * @param flags `VM_FLAGS_ANYWHERE` the kernel chooses where, `VM_FLAGS_FIXED` (0) it must be at `address`
    * @kr KERN_SUCCESS given
    * @kr KERN_INVALID_ARGUMENT another flag; the range wraps
-   * @kr KERN_INVALID_ADDRESS `VM_FLAGS_FIXED`, and the range is not within 0x1000 to 0xfffff000
+   * @kr KERN_INVALID_ADDRESS `VM_FLAGS_FIXED`, and the range begins below 0x1000
    * @kr KERN_NO_SPACE a page of the range is in use; `VM_FLAGS_ANYWHERE`, and no gap is wide enough
    * @kr KERN_RESOURCE_SHORTAGE no memory to note the range in
    * @source XNU osfmk/vm/vm_user.c vm_allocate, osfmk/mach/vm_statistics.h; A203, A207

@@ -25,6 +25,8 @@ export const ZONES = {
   waiters: layout.ZONE_WAITER,
   requests: layout.ZONE_REQUEST,
   links: layout.ZONE_LINK,
+  objects: layout.ZONE_OBJECT,
+  vmes: layout.ZONE_VME,
 } as const;
 
 export async function boot(): Promise<Machine> {

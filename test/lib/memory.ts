@@ -1,5 +1,6 @@
 // A task's memory through level 1: addresses and bytes as plain values, codes where the test asks for them.
 
+import { expect } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { expectCode, type Space } from "./space.js";
 
@@ -64,6 +65,11 @@ export function get(space: Memory, address: number, size: number): Uint8Array {
   const { code, bytes } = tryGet(space, address, size);
   expectCode(code, codes.KERN_SUCCESS);
   return bytes;
+}
+
+/** Compares many bytes: as `toEqual`, which takes its time. */
+export function expectBytes(got: Uint8Array, wanted: Uint8Array): void {
+  if (Buffer.compare(got, wanted) !== 0) expect(got).toEqual(wanted);
 }
 
 /** New memory with these bytes, from the beginning of a page or a little behind. */

@@ -33,6 +33,7 @@ import { type Line, line } from "../lib/line.js";
 import {
   allocate,
   contents,
+  expectBytes,
   filled,
   free,
   get,
@@ -74,13 +75,13 @@ test("A198 physical and virtual copies are snapshots of the moment of the send, 
       put(a, address, pattern(bytes.length, 50));
       const message = b.take(inbox);
       const [whole, part] = message.descriptors;
-      expect(arrived(lined, whole)).toEqual(bytes);
-      expect(arrived(lined, part)).toEqual(bytes.subarray(PAGE, PAGE + 5));
+      expectBytes(arrived(lined, whole), bytes);
+      expectBytes(arrived(lined, part), bytes.subarray(PAGE, PAGE + 5));
       put(a, address, pattern(bytes.length, 60));
       put(b, (whole?.name ?? 0) + 1, [1, 2, 3]);
       put(b, part?.name ?? 0, [9, 9, 9, 9, 9]);
-      expect(get(a, address, bytes.length)).toEqual(pattern(bytes.length, 60));
-      expect(arrived(lined, whole).subarray(4)).toEqual(bytes.subarray(4));
+      expectBytes(get(a, address, bytes.length), pattern(bytes.length, 60));
+      expectBytes(arrived(lined, whole).subarray(4), bytes.subarray(4));
       release(lined, message.descriptors);
       free(a, address, bytes.length);
     }
@@ -106,7 +107,7 @@ test("A114 memory arrives as a new region of exact size; deallocate says whether
         const [{ name, ...rest } = { name: 0 }] = descriptors;
         expect(complex).toBe(true);
         expect(rest).toEqual({ count: size, deallocate: copy, copy, disposition: 0, type });
-        expect(get(b, name, size)).toEqual(bytes.subarray(from, from + size));
+        expectBytes(get(b, name, size), bytes.subarray(from, from + size));
         const { address: start, size: length, ...how } = regionAt(b, name) ?? { address: 0, size: 0 };
         expect([start <= name, name + size <= start + length]).toEqual([true, true]);
         expect(how).toEqual({ protection: 3, max_protection: 7, inheritance: 1, shared: false });
@@ -115,7 +116,7 @@ test("A114 memory arrives as a new region of exact size; deallocate says whether
     }
   }
   expect(regions(b)).toEqual([]);
-  expect(get(a, address, 2 * PAGE)).toEqual(bytes);
+  expectBytes(get(a, address, 2 * PAGE), bytes);
 });
 
 test("A199 deallocate takes the whole pages of the range from the sender, of a physical copy too", async () => {
@@ -132,11 +133,11 @@ test("A199 deallocate takes the whole pages of the range from the sender, of a p
     ] as const) {
       const address = filled(a, bytes);
       const { descriptors } = pass(memory(address + from, size, { copy, deallocate: 1 }));
-      expect(arrived(lined, descriptors[0])).toEqual(bytes.subarray(from, from + size));
+      expectBytes(arrived(lined, descriptors[0]), bytes.subarray(from, from + size));
       for (let page = 0; page < 5; page++) {
         const there = tryGet(a, address + page * PAGE, PAGE);
         expectCode(there.code, page >= first && page < last ? KERN_INVALID_ADDRESS : KERN_SUCCESS);
-        if (there.code === KERN_SUCCESS) expect(there.bytes).toEqual(bytes.subarray(page * PAGE, (page + 1) * PAGE));
+        if (there.code === KERN_SUCCESS) expectBytes(there.bytes, bytes.subarray(page * PAGE, (page + 1) * PAGE));
       }
       put(b, descriptors[0]?.name ?? 0, [1]);
       release(lined, descriptors);
@@ -182,7 +183,7 @@ test("A200 A80 memory that cannot be read is INVALID_MEMORY, with the header's r
       expect(told(a, reply).id).toBe(MACH_NOTIFY_NO_SENDERS);
       expect([a.sends(gone), a.sends(kept)]).toEqual([0, 1]);
       expectCode(tryGet(a, given, 3).code, KERN_INVALID_ADDRESS);
-      expect(get(a, address, 2 * PAGE)).toEqual(bytes.subarray(0, 2 * PAGE));
+      expectBytes(get(a, address, 2 * PAGE), bytes.subarray(0, 2 * PAGE));
       b.expectEmpty(inbox);
       expectCode(a.destroy(gone), KERN_SUCCESS);
       expectCode(a.destroy(kept), KERN_SUCCESS);
@@ -235,7 +236,7 @@ test("A201 A114 no bytes at any address are legal and arrive as size 0, address 
     }
   }
   expect(regions(b)).toEqual([]);
-  expect(get(a, address, PAGE)).toEqual(pattern(PAGE));
+  expectBytes(get(a, address, PAGE), pattern(PAGE));
 });
 
 test("A202 descriptors that overlap are copied independently, in order", async () => {
@@ -251,12 +252,12 @@ test("A202 descriptors that overlap are copied independently, in order", async (
     memory(address, 4 * PAGE, { deallocate: 1 }),
   );
   const [first, second, third, last] = descriptors;
-  expect(arrived(lined, first)).toEqual(bytes.subarray(0, 3 * PAGE));
+  expectBytes(arrived(lined, first), bytes.subarray(0, 3 * PAGE));
   put(b, (first?.name ?? 0) + PAGE, pattern(PAGE, 40));
-  expect(arrived(lined, second)).toEqual(bytes.subarray(PAGE));
-  expect(arrived(lined, third)).toEqual(bytes.subarray(PAGE + 5, PAGE + 15));
+  expectBytes(arrived(lined, second), bytes.subarray(PAGE));
+  expectBytes(arrived(lined, third), bytes.subarray(PAGE + 5, PAGE + 15));
   put(b, second?.name ?? 0, pattern(PAGE, 30));
-  expect(arrived(lined, last)).toEqual(bytes);
+  expectBytes(arrived(lined, last), bytes);
   expect(regions(a)).toEqual([]);
   release(lined, descriptors);
   expect(regions(b)).toEqual([]);
@@ -302,10 +303,10 @@ test("A103 A99 a send that timed out gives the memory back at an address of its 
       expect(back).toMatchObject({ count: bytes.length, deallocate: copy, copy, type: MACH_MSG_OOL_DESCRIPTOR });
       expect(none).toMatchObject({ name: 0, count: 0 });
       const name = back?.name ?? 0;
-      expect(get(a, name, bytes.length)).toEqual(bytes);
+      expectBytes(get(a, name, bytes.length), bytes);
       if (deallocate === 0) {
         put(a, address, [1, 2, 3]);
-        expect(get(a, name, bytes.length)).toEqual(bytes);
+        expectBytes(get(a, name, bytes.length), bytes);
         free(a, address, bytes.length);
       }
       expect(regions(a).length).toBe(1);
@@ -327,7 +328,7 @@ test("A103 a message that was given back can be sent again as it is", async () =
   expectCode(b.setQlimit(inbox, 1), KERN_SUCCESS);
   expectCode(a.send(msg), MACH_MSG_SUCCESS);
   const { descriptors } = b.take(inbox);
-  expect(arrived(lined, descriptors[0])).toEqual(pattern(PAGE));
+  expectBytes(arrived(lined, descriptors[0]), pattern(PAGE));
   expect(regions(a)).toEqual([]);
 });
 
@@ -354,8 +355,8 @@ test("A117 without room for memory its address is 0 and it is gone; the rest arr
   expect(wide).toMatchObject({ name: 0, count: 4 * PAGE, type: MACH_MSG_OOL_DESCRIPTOR });
   expect(second).toMatchObject({ name: 0, count: 2 * PAGE });
   expect(b.sends(right?.name ?? 0)).toBe(1);
-  expect(arrived(lined, good)).toEqual(pattern(4 * PAGE).subarray(0, 2 * PAGE));
-  expect(arrived(lined, last)).toEqual(pattern(4 * PAGE).subarray(0, PAGE));
+  expectBytes(arrived(lined, good), pattern(4 * PAGE).subarray(0, 2 * PAGE));
+  expectBytes(arrived(lined, last), pattern(4 * PAGE).subarray(0, PAGE));
   free(b, 0x1000000, 3 * PAGE);
   expectCode(b.deallocate(right?.name ?? 0), KERN_SUCCESS);
   expect({ ...machine.census(), vmes: 0 }).toEqual({ ...before, vmes: 0 });
@@ -422,7 +423,7 @@ test("A203 memory in a message that waits survives its sender, and goes with its
   send(a);
   a.task[Symbol.dispose]();
   const { descriptors } = b.take(inbox);
-  expect(arrived(lined, descriptors[0])).toEqual(bytes);
+  expectBytes(arrived(lined, descriptors[0]), bytes);
   b.task[Symbol.dispose]();
   const left = machine.census();
   expect([left.objects, left.vmes, left.smallKmsgs]).toEqual([0, 0, before.smallKmsgs]);
@@ -455,7 +456,7 @@ test("A204 the receiver gives a region back by its address and size, or a part o
   const { descriptors } = pass(memory(address, 5 * PAGE));
   const { name = 0, count = 0 } = descriptors[0] ?? {};
   free(b, name + PAGE, 2 * PAGE);
-  expect(get(b, name + 3 * PAGE, PAGE)).toEqual(pattern(5 * PAGE).subarray(3 * PAGE, 4 * PAGE));
+  expectBytes(get(b, name + 3 * PAGE, PAGE), pattern(5 * PAGE).subarray(3 * PAGE, 4 * PAGE));
   expectCode(tryGet(b, name + PAGE, 1).code, KERN_INVALID_ADDRESS);
   free(b, name, count);
   expect(regions(b)).toEqual([]);
@@ -476,7 +477,7 @@ test("A214 mach_msg_destroy gives received memory back where its descriptor says
   const [virtual, ...kept] = message.descriptors.slice(0, 3).map(({ name }) => name) as [number, number, number];
   b.traps.mach_msg_destroy(buffer);
   expectCode(tryGet(b, virtual, 1).code, KERN_INVALID_ADDRESS);
-  for (const name of kept) expect(get(b, name, PAGE)).toEqual(pattern(PAGE));
+  for (const name of kept) expectBytes(get(b, name, PAGE), pattern(PAGE));
 });
 
 test("A215 mach_msg_destroy of an unsent message takes the memory that it would give away", async () => {
@@ -496,7 +497,7 @@ test("A198 memory that may only be read is sent all the same, and received to be
   expectCode(a.traps.vm_protect(a.self, address, PAGE, true, VM_PROT_READ), KERN_SUCCESS);
   const { descriptors } = pass(memory(address, PAGE));
   put(b, descriptors[0]?.name ?? 0, [1]);
-  expect(get(a, address, PAGE)).toEqual(pattern(PAGE));
+  expectBytes(get(a, address, PAGE), pattern(PAGE));
 });
 
 test("A198 memory that was never touched arrives as zero; a page of it may be written on either side", async () => {

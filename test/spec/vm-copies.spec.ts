@@ -17,6 +17,7 @@ import { boot } from "../lib/boot.js";
 import {
   allocate,
   contents,
+  expectBytes,
   filled,
   free,
   get,
@@ -70,11 +71,11 @@ test("A205 vm_read gives a snapshot as far into its page as the original, and ne
     expect(copy % PAGE).toBe(address % PAGE);
     expect(regionAt(a, copy)).toMatchObject({ shared: false });
     put(a, address, pattern(size, 99));
-    expect(get(a, copy, size)).toEqual(bytes.subarray(from, from + size));
+    expectBytes(get(a, copy, size), bytes.subarray(from, from + size));
     put(a, copy + size - 1, [0xaa]);
-    expect(get(a, address, size)).toEqual(pattern(size, 99));
+    expectBytes(get(a, address, size), pattern(size, 99));
     free(a, address - from - into, into + bytes.length);
-    expect(get(a, copy, size - 1)).toEqual(bytes.subarray(from, from + size - 1));
+    expectBytes(get(a, copy, size - 1), bytes.subarray(from, from + size - 1));
     free(a, copy, size);
   }
   expect(regions(a)).toEqual([]);
@@ -88,13 +89,13 @@ test("A205 a snapshot of a snapshot, and of one page of it, is one too", async (
   const third = expectRead(a, second + PAGE, PAGE);
   put(a, second + PAGE, [1, 2, 3]);
   put(a, address + PAGE, [4, 5, 6]);
-  expect(get(a, third, PAGE)).toEqual(pattern(3 * PAGE).subarray(PAGE, 2 * PAGE));
+  expectBytes(get(a, third, PAGE), pattern(3 * PAGE).subarray(PAGE, 2 * PAGE));
   expect([...get(a, second + PAGE, 3)]).toEqual([1, 2, 3]);
   free(a, address, 3 * PAGE);
   free(a, third, PAGE);
   const bytes = pattern(3 * PAGE);
   bytes.set([1, 2, 3], PAGE);
-  expect(get(a, second, 3 * PAGE)).toEqual(bytes);
+  expectBytes(get(a, second, 3 * PAGE), bytes);
 });
 
 test("A205 vm_read of another task's memory comes to the caller's", async () => {
@@ -104,7 +105,7 @@ test("A205 vm_read of another task's memory comes to the caller's", async () => 
   const address = filled(b, pattern(3 * PAGE), 10);
   const copy = expectRead(other, address, 3 * PAGE);
   put(b, address, pattern(3 * PAGE, 5));
-  expect(get(a, copy, 3 * PAGE)).toEqual(pattern(3 * PAGE));
+  expectBytes(get(a, copy, 3 * PAGE), pattern(3 * PAGE));
   expect(regions(b).length).toBe(1);
   expect(regions(a).length).toBe(1);
   put(other, address + 1, [7]);
@@ -123,7 +124,7 @@ test("A205 what was never touched is read as zero, and stays independent", async
   put(a, address, pattern(4 * PAGE));
   const wanted = new Uint8Array(4 * PAGE);
   wanted[PAGE] = 9;
-  expect(get(a, copy, 4 * PAGE)).toEqual(wanted);
+  expectBytes(get(a, copy, 4 * PAGE), wanted);
 });
 
 test("A205 vm_read keeps nothing of the protection and inheritance of what it reads", async () => {
@@ -135,7 +136,7 @@ test("A205 vm_read keeps nothing of the protection and inheritance of what it re
   const copy = expectRead(a, address, PAGE);
   expect(regionAt(a, copy)).toMatchObject({ protection: 3, max_protection: 7, inheritance: 1 });
   put(a, copy, [1]);
-  expect(get(a, address, PAGE)).toEqual(pattern(PAGE));
+  expectBytes(get(a, address, PAGE), pattern(PAGE));
 });
 
 test("vm_read of a hole is INVALID_ADDRESS, of what may not be read PROTECTION_FAILURE, without room NO_SPACE", async () => {
@@ -184,8 +185,8 @@ test("A205 vm_write and vm_read_overwrite carry any bytes to and from any addres
     const bytes = pattern(size, at);
     put(a, address + at, bytes);
     wanted.set(bytes, at);
-    expect(get(a, address, wanted.length)).toEqual(wanted);
-    expect(get(a, address + at, size)).toEqual(bytes);
+    expectBytes(get(a, address, wanted.length), wanted);
+    expectBytes(get(a, address + at, size), bytes);
   }
 });
 
@@ -225,7 +226,7 @@ test("more bytes than one piece go in and out whole; what is wrong anywhere in t
   const address = allocate(a, size + PAGE) + 3;
   const bytes = pattern(size, 3);
   put(a, address, bytes);
-  expect(Buffer.compare(get(a, address, size), bytes)).toBe(0);
+  expectBytes(get(a, address, size), bytes);
   const before = machine.census();
   const last = address + size;
   for (const [wanted, change] of [
@@ -235,7 +236,7 @@ test("more bytes than one piece go in and out whole; what is wrong anywhere in t
   ] as const) {
     expectCode(change(), KERN_SUCCESS);
     expectCode(tryPut(a, address, pattern(size, 4)), wanted);
-    expect(Buffer.compare(get(a, address, PIECE_BYTES), bytes.subarray(0, PIECE_BYTES))).toBe(0);
+    expectBytes(get(a, address, PIECE_BYTES), bytes.subarray(0, PIECE_BYTES));
     const { code, bytes: got } = tryGet(a, address, size);
     expectCode(code, wanted);
     expect(got.every((byte) => byte === 0xee)).toBe(true);
@@ -264,10 +265,10 @@ test("A205 vm_copy copies within a task, at any byte and where the ranges overla
     expectCode(a.traps.vm_copy(a.self, address + source, length, address + dest), KERN_SUCCESS);
     const wanted = pattern(size);
     wanted.copyWithin(dest, source, source + length);
-    expect(get(a, address, size)).toEqual(wanted);
+    expectBytes(get(a, address, size), wanted);
     put(a, address + source, pattern(length, 50));
     wanted.set(pattern(length, 50), source);
-    expect(get(a, address, size)).toEqual(wanted);
+    expectBytes(get(a, address, size), wanted);
     free(a, address, size);
   }
   expect(regions(a)).toEqual([]);

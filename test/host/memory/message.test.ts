@@ -12,6 +12,7 @@ import {
   type SendRight,
   type Task,
 } from "mach-ipc";
+import { traps } from "mach-ipc/traps";
 import { rejected, thrown, until } from "../lib.js";
 import { held, pattern } from "./lib.js";
 
@@ -128,6 +129,33 @@ test.each([
   next()[Symbol.dispose]();
   region[Symbol.dispose]();
   expect(held(kernel)).toEqual(before);
+});
+
+test.each([1, 4095, 4097, 200_000])("a region of %i bytes stays in one piece, moved and copied", (size) => {
+  const region = task.memory.from(pattern(size));
+  right.trySend({ memory: [region, region.range(0, size), move(region)] });
+  const message = next();
+  for (const arrived of message.memory) {
+    const lease = arrived.read();
+    expect(Buffer.compare(lease.bytes, pattern(size))).toBe(0);
+    lease[Symbol.dispose]();
+  }
+});
+
+test("what lies beside a range on its pages does not go with it", () => {
+  const region = task.memory.from(pattern(4 * PAGE));
+  right.trySend({ memory: [region.range(100, PAGE), region.range(PAGE + 1, 2 * PAGE), region.range(3 * PAGE, 5)] });
+  const message = next();
+  for (const arrived of message.memory) {
+    const { size, address } = arrived;
+    const pages = Math.ceil(((address % PAGE) + size) / PAGE) * PAGE;
+    const mach = traps(other);
+    const bytes = new Uint8Array(pages);
+    const start = address - (address % PAGE);
+    expect(mach.vm_read_overwrite(mach.mach_task_self(), start, pages, bytes, new Uint32Array(1))).toBe(0);
+    bytes.fill(0, address % PAGE, (address % PAGE) + size);
+    expect(bytes.every((byte) => byte === 0)).toBe(true);
+  }
 });
 
 test("memory and rights travel in one message, each in its order", () => {

@@ -24,7 +24,7 @@ test("what one task writes the other reads, through a right that was sent", asyn
   kernel.task.memory.allocate(1)[Symbol.dispose]();
   other.memory.allocate(1)[Symbol.dispose]();
   (await hand(kernel.task, other, kernel.task.allocatePort().makeSend()))[Symbol.dispose]();
-  const before = held(kernel);
+  const before = await heldAtLast(kernel);
   const mine = kernel.task.memory.from(pattern(3 * PAGE));
   const right = await hand(kernel.task, other, mine.share());
   const theirs = other.memory.map(right, 3 * PAGE);
@@ -44,7 +44,7 @@ test("what one task writes the other reads, through a right that was sent", asyn
   theirs[Symbol.dispose]();
   expect(tail.bytes(0, 1)[0]).toBe(201);
   tail[Symbol.dispose]();
-  expect(held(kernel)).toEqual(before);
+  expect(await heldAtLast(kernel)).toEqual(before);
 });
 
 test("a copy in a message of shared memory is a snapshot", async () => {

@@ -62,6 +62,43 @@ test("a worker that is killed with regions, leases, messages and shared pages: a
   expect(Buffer.compare(keep.bytes(), pattern(100 * PAGE))).toBe(0);
 });
 
+test("a worker that is killed in the midst of it all: all memory comes back, and what was copied is whole", async () => {
+  await using kernel = await Kernel.boot();
+  const { task } = kernel;
+  const keep = task.memory.from(pattern(50 * PAGE));
+  const one = async (turns: number): Promise<void> => {
+    const port = task.allocatePort({ qlimit: 8 });
+    using back = port.makeSend();
+    const worker = start(kernel, "memory.juggler.mjs", { rights: { back } });
+    const failed = worker.exited.then(({ error }) => {
+      if (error !== undefined) throw error;
+    });
+    failed.catch(() => {});
+    const first = await port.receive();
+    const [right] = first.rights as [SendRight];
+    first[Symbol.dispose]();
+    for (let turn = 0; turn < turns; turn++) {
+      const own = task.memory.allocate(turn * 100);
+      if (!right.trySend({ memory: [keep, keep.range(turn), move(own)] })) own[Symbol.dispose]();
+      for (const message of port.tryReceiveMany(50)) {
+        if (turn % 2 === 0) for (const region of message.memory) region[Symbol.dispose]();
+        message[Symbol.dispose]();
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await worker.terminate();
+    await failed;
+    right[Symbol.dispose]();
+    port[Symbol.dispose]();
+  };
+  await one(10);
+  const { OBJECT, VME } = await heldAtLast(kernel);
+  for (let round = 0; round < 12; round++) await one(round * 7);
+  const after = await heldAtLast(kernel);
+  expect({ OBJECT: after.OBJECT, VME: after.VME }).toEqual({ OBJECT, VME });
+  expect(Buffer.compare(keep.bytes(), pattern(50 * PAGE))).toBe(0);
+}, 60_000);
+
 test("a quota of memory bounds a spawned task", async () => {
   await using kernel = await Kernel.boot();
   const port = kernel.task.allocatePort();
