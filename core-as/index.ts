@@ -40,7 +40,6 @@ export {
   mach_port_swap_guard,
   mach_port_unguard,
 } from "./trap/mach_port_guard";
-export { mach_port_array_allocate, mach_port_array_look, mach_port_array_deallocate } from "./trap/mach_port_array";
 export {
   mach_port_insert_right,
   mach_port_extract_right,
@@ -76,4 +75,16 @@ export {
   task_get_special_port,
   task_set_special_port,
 } from "./trap/mach_task";
+export {
+  vm_allocate,
+  vm_copy,
+  vm_deallocate,
+  vm_inherit,
+  vm_protect,
+  vm_read,
+  vm_read_overwrite,
+  vm_region,
+  vm_write,
+} from "./trap/vm";
+export { vm_compact, vm_lease, vm_lease_end } from "./trap/vm_lease";
 export { thread_get_special_reply_port } from "./trap/mach_thread";

@@ -5,8 +5,8 @@
 //
 //   IpcKmsg 88 | slots, 8 bytes each: port, received disposition | bytes: header 24, body | room for a trailer 64
 //
-// A port descriptor has one slot; an array of ports has one that counts, and one for each port of it (ipc_kmsg_ports.ts).
-// A guarded port's says that it is one (ipc_kmsg_guarded.ts).
+// A descriptor has one slot. A guarded port's says that it is one (ipc_kmsg_guarded.ts), that of memory has entries of an address map
+// (ipc_kmsg_memory.ts), that of an array of ports counts those behind it, one for each port (ipc_kmsg_ports.ts).
 
 import { journal_set } from "../kern/journal";
 import { FRAME_KMSG, frames_alloc, frames_free } from "../kern/frame";
@@ -40,12 +40,15 @@ export const IKM_RECEIVE: u32 = 1 << 19;
 export const IKM_COMPLEX: u32 = 1 << 21;
 /** Has its sequence number already: it was put back. */
 export const IKM_NUMBERED: u32 = 1 << 20;
-/** Copied out, and its first array is in ikm_next. */
-export const IKM_ARRAYS: u32 = 1 << 22;
+/** Carries out-of-line memory. */
+export const IKM_MEMORY: u32 = 1 << 22;
+
+/** Flag of a slot's second word: the first is the first entry of a chain of memory (vm/vm_copy.ts), or 0 for no bytes. */
+export const SLOT_MEMORY: u32 = 1 << 29;
 
 @unmanaged
 export class IpcKmsg extends Element {
-  /** Next older in the inbox. Written by the sender before it publishes the kmsg. Of what is copied out: its first array. */
+  /** Next older in the inbox. Written by the sender before it publishes the kmsg. */
   ikm_next: u32;
   /** Next newer on the list. Guarded by the port's lock. */
   _ikm_forward: u32;

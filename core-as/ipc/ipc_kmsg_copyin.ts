@@ -45,6 +45,7 @@ import { MACH_PORT_NULL, MACH_PORT_TYPE_DEAD_NAME, MACH_PORT_TYPE_SEND_ONCE, MAC
 import { ie_type, ie_urefs, IpcEntry } from "./ipc_entry";
 import { IKM_COMPLEX, IKM_COUNTED, ikm_port_at, IKM_RECEIVE, IpcKmsg } from "./ipc_kmsg";
 import { ipc_kmsg_copyin_guarded } from "./ipc_kmsg_guarded";
+import { ipc_kmsg_copyin_memory } from "./ipc_kmsg_memory";
 import { ipc_kmsg_copyin_array } from "./ipc_kmsg_ports";
 import { ip_lock, IP_VALID, ip_unlock, port_at } from "./ipc_port";
 import { ipc_port_circular } from "./ipc_reap";
@@ -57,7 +58,7 @@ import { ipc_entry_lookup, IpcSpace } from "./ipc_space";
  *
  * Conditions: none. `size` is 24 at least and a multiple of 4.
  * Returns:    MACH_MSG_SUCCESS; MACH_SEND_MSG_TOO_SMALL, descriptors past the end; MACH_SEND_INVALID_TYPE, a descriptor that is
- *             malformed, or of a type that this kernel does not carry; MACH_SEND_TOO_LARGE, too many ports.
+ *             malformed; MACH_SEND_TOO_LARGE, too many ports.
  */
 export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
   const bytes: usize = kmsg.ikm_bytes;
@@ -67,22 +68,23 @@ export function ipc_kmsg_check_shape(kmsg: IpcKmsg, size: u32): u32 {
   if (count > (size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES) return MACH_SEND_MSG_TOO_SMALL;
   let ports: u64 = 0;
   let listed: u64 = 0;
-  let foreign = false;
   for (let index: u32 = 0; index < count; index++) {
     const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;
     const type = <u32>load<u8>(at, 11);
     if (!descriptor_well_formed(at, type)) return MACH_SEND_INVALID_TYPE;
     if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) listed += load<u32>(at, 4);
     else if (type == MACH_MSG_PORT_DESCRIPTOR || type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) ports++;
-    if (type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR) foreign = true;
   }
   if (ports + listed > MACH_MSG_PORTS_MAX) return MACH_SEND_TOO_LARGE;
-  if (foreign) return MACH_SEND_INVALID_TYPE;
   return count + listed > kmsg.ikm_ports_max ? MACH_SEND_MSG_TOO_SMALL : MACH_MSG_SUCCESS; // prepared for fewer
 }
 
+function descriptor_is_memory(type: u32): bool {
+  return type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
+}
+
 function descriptor_well_formed(at: usize, type: u32): bool {
-  if (type == MACH_MSG_OOL_DESCRIPTOR || type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR) return load<u8>(at, 9) <= 1;
+  if (descriptor_is_memory(type)) return load<u8>(at, 9) <= 1;
   if (type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
     return <u32>load<u8>(at, 10) == MACH_MSG_TYPE_MOVE_RECEIVE && <u32>load<u16>(at, 8) <= MACH_MSG_GUARD_FLAGS_MASK;
   }
@@ -208,7 +210,8 @@ export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
  *
  * Conditions: space locked, header copied in, nothing in the journal. Commits.
  * Consumes:   each right as its disposition says; on failure those before the bad one are in the kmsg (A80).
- * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, an array that is none.
+ * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, no such memory; MACH_SEND_NO_BUFFER; KERN_INVALID_TASK.
+ * Races:      memory is taken with the space open; its destination is counted then.
  */
 export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
@@ -219,6 +222,7 @@ export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
     const type = <u32>load<u8>(at, 11);
     if (type == MACH_MSG_OOL_PORTS_DESCRIPTOR) code = ipc_kmsg_copyin_array(space, kmsg, at);
     else if (type == MACH_MSG_GUARDED_PORT_DESCRIPTOR) code = ipc_kmsg_copyin_guarded(space, kmsg, at);
+    else if (descriptor_is_memory(type)) code = ipc_kmsg_copyin_memory(space, kmsg, at, type);
     else code = ipc_kmsg_copyin_port(space, kmsg, load<u32>(at), load<u8>(at, 10));
   }
   return code;

@@ -22,13 +22,24 @@ import {
   MSGH_REMOTE_PORT,
   MSGH_SIZE,
 } from "../abi/message";
-import { ikm_complex, IKM_COUNTED, IKM_KEEP, ikm_local_type, ikm_port_at, ikm_remote_type, IpcKmsg } from "./ipc_kmsg";
+import {
+  ikm_complex,
+  IKM_COUNTED,
+  IKM_KEEP,
+  ikm_local_type,
+  ikm_port_at,
+  ikm_remote_type,
+  IpcKmsg,
+  SLOT_MEMORY,
+} from "./ipc_kmsg";
 import { ipc_kmsg_copyout_guarded, SLOT_GUARDED } from "./ipc_kmsg_guarded";
+import { ipc_kmsg_copyout_memory } from "./ipc_kmsg_memory";
 import { ipc_kmsg_copyout_array, SLOT_ARRAY, slot_array_count } from "./ipc_kmsg_ports";
 import { journal_commit } from "../kern/journal";
 import { OWNER_WORK } from "../kern/zone";
 import { IO_GUARDED, IO_IMMOVABLE } from "./ipc_object";
-import { reap_push, reap_run } from "./ipc_reap";
+import { reap_run } from "./ipc_reap";
+import { reap_push } from "../kern/work";
 import { ipc_right_copyout } from "./ipc_right_copy";
 import { IpcSpace, is_lock, is_unlock } from "./ipc_space";
 
@@ -79,8 +90,8 @@ export function ipc_kmsg_add_trailer(kmsg: IpcKmsg, option: u32): u32 {
  * Conditions: kmsg in this processor's hand, off its queue; nothing locked, nothing in the journal. `option`: the receiver's.
  * Consumes:   the kmsg's rights, in any case.
  * Returns:    MACH_MSG_SUCCESS; MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE, no room for the reply name: only a header is delivered;
- *             MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE, no room for a name of the body: it is 0; | MACH_MSG_VM_KERNEL, no memory for
- *             an array: its address is 0.
+ *             MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE, no room for a name of the body: it is 0; | MACH_MSG_VM_SPACE, no room or no
+ *             quota for memory, | MACH_MSG_VM_KERNEL, no memory for an array: its address is 0.
  */
 export function ipc_kmsg_copyout(space: IpcSpace, kmsg: IpcKmsg, option: u32): u32 {
   const bytes: usize = kmsg.ikm_bytes;
@@ -125,6 +136,10 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg, guards: u32): u32 {
     if (type & SLOT_ARRAY) {
       trouble |= ipc_kmsg_copyout_array(space, kmsg, index, at);
       index += slot_array_count(type);
+      continue;
+    }
+    if (type & SLOT_MEMORY) {
+      trouble |= ipc_kmsg_copyout_memory(space, kmsg, index, at);
       continue;
     }
     if (type & SLOT_GUARDED) {

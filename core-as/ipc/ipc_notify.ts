@@ -34,7 +34,7 @@ import { IKM_COMPLEX, IKM_POST, ikm_port_at, IKM_RECEIVE, ipc_kmsg_alloc, IpcKms
 import { IpcEntry } from "./ipc_entry";
 import { ip_active, IpcPort } from "./ipc_port";
 import { imq_full, imq_sends } from "./ipc_inbox";
-import { reap_push } from "./ipc_reap";
+import { reap_push } from "../kern/work";
 import { is_serial } from "./ipc_space";
 
 /** Header 24, NDR record 8, one word. */

@@ -16,7 +16,7 @@ import {
   link_at,
   link_port,
 } from "./ipc_pset";
-import { reap_pop, reap_push } from "./ipc_reap";
+import { reap_pop, reap_push } from "../kern/work";
 
 /**
  * Destroys a set: at once it is dead to all; members leave and receivers wake as work.

@@ -5,11 +5,22 @@
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, lock_release, LOCK_TRANSIT } from "../kern/lock";
-import { kassert, kdebug } from "../kern/panic";
+import { kdebug } from "../kern/panic";
 import { h_ip_transit_at } from "../kern/memory_map";
-import { me, my_pid, Processor, processor } from "../kern/processor";
+import { me, my_pid } from "../kern/processor";
+import { reap_pop, reap_push } from "../kern/work";
+import { reap_memory } from "../vm/vm_copy";
 import { waiter_at, waiter_complete, waiter_wake, waiters_remove } from "../kern/waiter";
-import { OWNER_LIVE, OWNER_WORK, zone_free, zone_of, ZONE_PORT, ZONE_PSET, ZONE_REQUEST } from "../kern/zone";
+import {
+  OWNER_LIVE,
+  zone_free,
+  zone_of,
+  ZONE_OBJECT,
+  ZONE_PORT,
+  ZONE_PSET,
+  ZONE_REQUEST,
+  ZONE_VME,
+} from "../kern/zone";
 import {
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_PORT_RECEIVE,
@@ -30,6 +41,7 @@ import {
   ipc_kmsg_free,
   IpcKmsg,
   kmsg_at,
+  SLOT_MEMORY,
 } from "./ipc_kmsg";
 import { imq_close } from "./ipc_inbox";
 import { imq_push, imq_recheck, PUSH_DONE, PUSH_KICK } from "./ipc_mqueue";
@@ -59,22 +71,6 @@ import { ipc_right_bury } from "./ipc_right";
 import { ipc_right_drop_slot } from "./ipc_right_copy";
 import { ipc_entry_lookup, IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
 
-const P_WORK: usize = offsetof<Processor>("p_work");
-
-/** Puts an element on this processor's work list. Conditions: in a transaction; the element is the caller's to give. */
-export function reap_push(element: usize): void {
-  journal_set(element, OWNER_WORK | my_pid());
-  journal_set(element + 4, me().p_work);
-  journal_set(processor + P_WORK, <u32>element);
-}
-
-/** Takes the first element off. Conditions: in a transaction, `element` is the first. */
-export function reap_pop(element: usize, owner: u32): void {
-  kassert(me().p_work == element, 0x1901);
-  journal_set(processor + P_WORK, load<u32>(element, 4));
-  journal_set(element, owner);
-}
-
 /**
  * Does all work on this processor's list.
  *
@@ -93,6 +89,7 @@ function reap_step(element: usize): bool {
   if (zone == ZONE_PORT) return reap_port(port_at(element));
   if (zone == ZONE_REQUEST) return reap_request(element);
   if (zone == ZONE_PSET) return reap_pset(pset_at(element));
+  if (zone == ZONE_VME || zone == ZONE_OBJECT) return reap_memory(zone, element);
   const kmsg = kmsg_at(element);
   return kmsg.ikm_types & IKM_POST ? reap_post(kmsg) : reap_kmsg(kmsg);
 }
@@ -124,7 +121,9 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   if (kmsg.ikm_local != 0) return reap_slot(local_at, ikm_local_type(kmsg));
   while (kmsg.ikm_cursor < kmsg.ikm_ports_count) {
     const slot_at = ikm_port_at(kmsg, kmsg.ikm_cursor);
-    if (load<u32>(slot_at) != 0) return reap_slot(slot_at, load<u8>(slot_at, 4));
+    if (load<u32>(slot_at) != 0) {
+      return load<u32>(slot_at, 4) & SLOT_MEMORY ? reap_slot_memory(slot_at) : reap_slot(slot_at, load<u8>(slot_at, 4));
+    }
     kmsg.ikm_cursor++;
   }
   reap_pop(changetype<usize>(kmsg), my_pid());
@@ -136,6 +135,15 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   } else {
     ipc_kmsg_free(kmsg);
   }
+  return true;
+}
+
+/** Gives the memory in a slot up. */
+function reap_slot_memory(slot_at: usize): bool {
+  const first = load<u32>(slot_at);
+  journal_set(slot_at, 0);
+  reap_push(first);
+  journal_commit();
   return true;
 }
 

@@ -49,7 +49,6 @@ import {
   ipc_kmsg_copyout_dest,
   ipc_kmsg_destroy,
 } from "./ipc_kmsg_copyout";
-import { ipc_arrays_give } from "./ipc_kmsg_ports";
 import { imq_dequeue, imq_peek, imq_spin, imq_too_large } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_wait_receive } from "./ipc_mqueue_wait";
 import { io_name_hint, io_names, IO_PORT, IO_PSET } from "./ipc_object";
@@ -237,7 +236,6 @@ export function ipc_receive_finish(space: IpcSpace, kmsg: IpcKmsg, option: u32, 
   let code = MACH_MSG_SUCCESS;
   if (imq_too_large(kmsg, option, size)) code = ipc_kmsg_copyout_dest(kmsg, MACH_RCV_TOO_LARGE);
   else code = ipc_kmsg_copyout(space, kmsg, option);
-  ipc_arrays_give(kmsg);
   if (ikm_working(kmsg)) {
     out_set(0, 0);
     out_set(2, 0);

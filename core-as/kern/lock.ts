@@ -30,9 +30,11 @@ import { PROCESSOR_SIZE, PROCESSORS } from "./memory_map";
 /** Ranks, as in LOCKING.md. A processor holds one lock of a rank at the most, so that a rank is a place for its note. */
 export const LOCK_BURIAL: u32 = 0;
 export const LOCK_SPACE: u32 = 1;
+export const LOCK_MAP: u32 = 2;
 export const LOCK_TRANSIT: u32 = 3;
 export const LOCK_PORT: u32 = 4;
 export const LOCK_PSET: u32 = 5;
+export const LOCK_OBJECT: u32 = 6;
 
 /**
  * Takes the lock.

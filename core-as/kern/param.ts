@@ -11,7 +11,7 @@ export const PROCESSOR_MAX: u32 = isDefined(KERN_MODEL) ? 8 : 256;
 /** Words that one transaction may change. The longest (a right copied out into a grown table) needs some 30. */
 export const JOURNAL_MAX: u32 = 96;
 /** Ranks of locks: a processor holds one of each at the most. */
-export const LOCK_RANKS: u32 = 6;
+export const LOCK_RANKS: u32 = 7;
 /** Words of a batch: 128 received messages of 8 words, or 256 completions of 4. */
 export const BATCH_WORDS: u32 = 1024;
 export const RECEIVE_MANY_MAX: u32 = 128;
@@ -49,3 +49,6 @@ export const LOCK_NAP_NS: i64 = 50000;
 export const SLEEP_SLICE_NS: i64 = 100000000;
 /** Turns of a receiver's spin between two looks at the list, which others fill more rarely than the inbox. */
 export const SPIN_CHUNK: u32 = 64;
+
+/** Pages around a first touch that get frames together, and the most that are copied with a map locked. */
+export const VM_CLUSTER: u32 = isDefined(KERN_MODEL) ? 1 : 16;

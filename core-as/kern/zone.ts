@@ -6,7 +6,7 @@
 //   OWNER_HELD | pid      a kmsg that an agent's JavaScript holds between traps
 //   OWNER_MAGAZINE | pid  spare, in that processor's magazine
 //   OWNER_WORK | pid      on that processor's work list
-//   OWNER_ARRAY | pid     an array of names that an agent's JavaScript holds (ipc_kmsg_ports.ts)
+//   OWNER_LEASE | pid     a lease of memory that an agent's JavaScript holds (vm/vm_lease.ts)
 //   OWNER_LIVE            part of the kernel's structure, reached from there
 //   OWNER_QUEUED          a kmsg in a queue; OWNER_WAITING: a kmsg that a waiter carries
 //
@@ -37,13 +37,15 @@ export const ZONE_TASK: u32 = 5;
 export const ZONE_WAITER: u32 = 6;
 export const ZONE_REQUEST: u32 = 7;
 export const ZONE_LINK: u32 = 8;
-export const ZONE_COUNT: u32 = 9;
+export const ZONE_OBJECT: u32 = 9;
+export const ZONE_VME: u32 = 10;
+export const ZONE_COUNT: u32 = 11;
 
 export const OWNER_FREE: u32 = 0;
 export const OWNER_HELD: u32 = 0x100;
 export const OWNER_MAGAZINE: u32 = 0x200;
 export const OWNER_WORK: u32 = 0x300;
-export const OWNER_ARRAY: u32 = 0x400;
+export const OWNER_LEASE: u32 = 0x500;
 export const OWNER_LIVE: u32 = 0x10000;
 export const OWNER_QUEUED: u32 = 0x20000;
 export const OWNER_WAITING: u32 = 0x30000;
@@ -119,11 +121,6 @@ export function owner_set(element: usize, owner: u32): void {
 /** Gives a kmsg to this agent's JavaScript. Conditions: it is in this processor's hand. Arguments are checked by what this says. */
 export function owner_hold(kmsg: usize): void {
   hint_store(kmsg, OWNER_HELD | my_pid());
-}
-
-/** Gives an array of names to this agent's JavaScript. Conditions: it is in this processor's hand. */
-export function owner_hold_array(kmsg: usize): void {
-  hint_store(kmsg, OWNER_ARRAY | my_pid());
 }
 
 /** Takes a kmsg into the hand. Conditions: this agent's JavaScript holds it, or it is in the hand already. */

@@ -11,6 +11,7 @@ import {
   FRAME_HAND,
   FRAME_KIND_MASK,
   FRAME_KMSG,
+  FRAME_OBJECT,
   FRAME_SLAB,
   frames_count,
   frames_free,
@@ -49,7 +50,7 @@ import { LOCK_NAP_NS, PROCESSOR_MAX, SLAB_FRAMES } from "../kern/param";
 import { WAITER_ASYNC, waiter_at, waiter_look } from "../kern/waiter";
 import {
   element_release,
-  OWNER_ARRAY,
+  OWNER_LEASE,
   OWNER_HELD,
   OWNER_LIVE,
   OWNER_MAGAZINE,
@@ -61,9 +62,11 @@ import {
   ZONE_PORT,
   ZONE_PSET,
   ZONE_TASK,
+  ZONE_VME,
   ZONE_WAITER,
   zone_of,
 } from "../kern/zone";
+import { vm_lease_end } from "../vm/vm_lease";
 import { pair_cas, pair_load, word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
 import { IKM_KEEP, IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
@@ -231,6 +234,7 @@ function processor_settle(pid: u32, gone: bool): void {
   free_runs(pid);
   sweep_kmsgs(pid, gone);
   if (gone) {
+    end_leases(pid);
     sweep_elements(pid);
     sweep_elements(OWNER_MAGAZINE | pid);
   }
@@ -287,6 +291,7 @@ function free_runs(pid: u32): void {
       const kmsg = kmsg_at(owner & ~FRAME_KIND_MASK);
       free = kmsg.z_owner == pid && kmsg.ikm_frames == 0;
     }
+    if (kind == FRAME_OBJECT) free = word_load(owner & ~FRAME_KIND_MASK) == pid;
     if (free) frames_free(frame, 1, owner);
   }
 }
@@ -300,7 +305,7 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       const owner = word_load(at);
-      const held = owner == (OWNER_HELD | pid) || owner == (OWNER_ARRAY | pid);
+      const held = owner == (OWNER_HELD | pid);
       if (owner != pid && !(gone && held)) continue;
       const kmsg = kmsg_at(at);
       kmsg.ikm_types &= ~IKM_KEEP; // set by ipc_kmsg_clean: there is no hand to go back to
@@ -316,6 +321,13 @@ function sweep_elements(owner: u32): void {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
       if (word_load(at) == owner) element_release(at);
     }
+  }
+}
+
+/** Ends the leases of a thread that is gone. */
+function end_leases(pid: u32): void {
+  for (let at = zone_next(ZONE_VME, 0); at != 0; at = zone_next(ZONE_VME, at)) {
+    if (word_load(at) == (OWNER_LEASE | pid)) vm_lease_end(at);
   }
 }
 

@@ -95,6 +95,14 @@ export function bytes_fill(address: usize, value: u8, bytes: usize): void {
   memory.fill(address, value, bytes);
 }
 
+/** Copies the bytes of pages and messages, which are nobody's words. */
+export function bytes_copy(target: usize, source: usize, bytes: usize): void {
+  if (isDefined(KERN_MODEL)) range(target, bytes); // what is read is no kernel's word
+  memory_reach(target + bytes);
+  memory_reach(source + bytes);
+  memory.copy(target, source, bytes);
+}
+
 /** Makes this instance see memory up to `end`. */
 export function memory_reach(end: usize): void {
   if (<u32>memory.size() <= (end - 1) >>> 16) memory.grow(0);

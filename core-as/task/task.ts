@@ -28,6 +28,7 @@ import {
   is_serial,
   is_unlock,
 } from "../ipc/ipc_space";
+import { T_MAP, vm_map_end, vm_map_init, vm_map_of } from "../vm/vm_map";
 import { IKOT_TASK, name_make, TASK_PORT_REGISTER_MAX } from "../abi/port";
 
 /**
@@ -64,7 +65,7 @@ if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_serial") != CHARG
   ERROR("CHARGE_SERIAL is wrong");
 if (offsetof<TaskTail>("t_quota_kmsg_bytes") - offsetof<TaskTail>("t_serial") != IS_QUOTA) ERROR("IS_QUOTA is wrong");
 if (offsetof<TaskTail>("t_kmsg_bytes") - offsetof<TaskTail>("t_quota_kmsg_bytes") != 4) ERROR("IS_QUOTA is wrong");
-if (T_REGISTERED + TASK_PORT_REGISTER_MAX * 4 > 128) ERROR("a task must fit its element");
+if (IS_BYTES + T_REGISTERED + TASK_PORT_REGISTER_MAX * 4 > T_MAP) ERROR("a task's words reach into its map");
 if (IS_BYTES != 128) ERROR("the task's own words start at 128");
 
 /** The words of a task behind its space. */
@@ -142,12 +143,12 @@ export function task_of_port(port: IpcPort): IpcSpace | null {
  * Conditions: in a trap, nothing locked.
  * Returns:    the task, or null when memory is exhausted.
  */
-export function task_create(quota_ports: u32, quota_kmsg_bytes: u32): IpcSpace | null {
+export function task_create(quota_ports: u32, quota_kmsg_bytes: u32, quota_frames: u32): IpcSpace | null {
   const address = zone_alloc(ZONE_TASK);
   if (address == 0) return null;
   const task = changetype<IpcSpace>(address);
   is_lock(task); // the lock word is left alone: somebody may still hold it for the task that this was
-  bytes_fill(address + IS_CLEAR, 0, 256 - IS_CLEAR);
+  bytes_fill(address + IS_CLEAR, 0, T_MAP - IS_CLEAR);
   task.is_dirty = 0;
   is_unlock(task);
   const self = ipc_kobject_alloc(IKOT_TASK, address);
@@ -163,6 +164,7 @@ export function task_create(quota_ports: u32, quota_kmsg_bytes: u32): IpcSpace |
   tail.t_state = TASK_TERMINATING | (my_pid() << 8);
   tail.t_quota_ports = quota_ports;
   tail.t_quota_kmsg_bytes = quota_kmsg_bytes;
+  vm_map_init(vm_map_of(address), serial, quota_frames);
   ipc_port_adopt(self);
   journal_set(address, OWNER_LIVE);
   journal_commit();
@@ -271,6 +273,8 @@ export function task_terminate(task: IpcSpace, serial: u32, heir_of: u32): bool 
       return true;
     }
     task_drop_ports(task);
+    vm_map_end(vm_map_of(changetype<usize>(task)));
+    reap_run();
   }
   task_free(task, empties);
   return meant;

@@ -6,7 +6,6 @@ import { header } from "../kern/memory_map";
 import { FRAME_BYTES, PROCESSOR_MAX } from "../kern/param";
 import { p_state_at, processor_at, PROCESSOR_KERNEL, PROCESSOR_USER } from "../kern/processor";
 import {
-  OWNER_ARRAY,
   OWNER_FREE,
   OWNER_HELD,
   OWNER_LIVE,
@@ -27,7 +26,7 @@ export function hands_check(): u32 {
       const owner = word_load(at);
       if (owner == OWNER_FREE || (owner & 0xff00) == OWNER_MAGAZINE) continue;
       const kmsg = kmsg_at(at);
-      const held = (owner & 0xff00) == OWNER_HELD || (owner & 0xff00) == OWNER_ARRAY;
+      const held = (owner & 0xff00) == OWNER_HELD;
       if (held && rights(kmsg)) return 0x4041;
       if (!has_run(kmsg)) return 0x4042;
     }

@@ -54,7 +54,6 @@ import {
   ipc_kmsg_enter_transit,
 } from "../ipc/ipc_kmsg_copyin";
 import { ikm_working, ipc_kmsg_clean, ipc_kmsg_copyout_pseudo, ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
-import { ipc_arrays_give } from "../ipc/ipc_kmsg_ports";
 import { imq_push, imq_recheck, PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "../ipc/ipc_mqueue";
 import { ipc_kobject_kind, ipc_kobject_server } from "../ipc/ipc_kobject";
 import { ipc_request_arm } from "../ipc/ipc_notify";
@@ -246,7 +245,6 @@ function destroy(task: IpcSpace, kmsg: IpcKmsg): u32 {
  */
 export function pseudo(task: IpcSpace, kmsg: IpcKmsg, code: u32): u32 {
   const trouble = ipc_kmsg_copyout_pseudo(task, kmsg);
-  ipc_arrays_give(kmsg);
   if (ikm_working(kmsg)) {
     out_set(0, 0);
     out_set(2, 0);

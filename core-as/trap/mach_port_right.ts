@@ -55,7 +55,7 @@ import {
   RQ_POSSIBLE,
 } from "../ipc/ipc_notify";
 import { ip_active, IP_DEAD, ip_lock, ip_special, ip_unlock, IpcPort, port_at } from "../ipc/ipc_port";
-import { reap_push } from "../ipc/ipc_reap";
+import { reap_push } from "../kern/work";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import {
   ipc_copyin_type,

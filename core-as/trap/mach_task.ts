@@ -50,6 +50,7 @@ import {
   task_tail,
   task_terminate as terminate,
 } from "../task/task";
+import { vm_map_of } from "../vm/vm_map";
 import { allocate } from "./mach_port";
 import {
   caller_enter,
@@ -67,14 +68,14 @@ import {
 } from "./target";
 import { trap_enter, trap_leave } from "./trap";
 
-/** Makes a task. Returns: out 0 its handle, 1 its serial number; KERN_INVALID_TASK, no such parent; KERN_RESOURCE_SHORTAGE. */
-export function task_create(parent: u32, quota_ports: u32, quota_kmsg_bytes: u32): u32 {
+/** Makes a task; quotas of 0 are none. Returns: out 0 its handle, 1 its serial number; KERN_INVALID_TASK, no such parent; KERN_RESOURCE_SHORTAGE. */
+export function task_create(parent: u32, quota_ports: u32, quota_kmsg_bytes: u32, quota_frames: u32): u32 {
   const kr = trap_enter();
   if (kr != KERN_SUCCESS) return kr;
   const from = task_from(parent); // 0 is none
   if (parent != 0 && !from) return trap_leave(KERN_INVALID_TASK);
   const serial = from ? task_tail(from).t_serial : 0;
-  const task = create(quota_ports, quota_kmsg_bytes);
+  const task = create(quota_ports, quota_kmsg_bytes, quota_frames);
   if (!task) return trap_leave(KERN_RESOURCE_SHORTAGE);
   if (from && !task_inherit(task, from, serial)) return give_up(task);
   task_begin(task);
@@ -103,7 +104,7 @@ export function task_create_child(handle: u32, target: u32): u32 {
   const kmsg = carrier_alloc(MACH_MSG_TYPE_PORT_SEND);
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const tail = task_tail(parent);
-  const task = create(tail.t_quota_ports, tail.t_quota_kmsg_bytes);
+  const task = create(tail.t_quota_ports, tail.t_quota_kmsg_bytes, vm_map_of(changetype<usize>(parent)).vm_quota);
   if (!task) {
     ipc_kmsg_free(kmsg);
     return trap_leave(KERN_RESOURCE_SHORTAGE);

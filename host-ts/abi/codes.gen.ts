@@ -224,6 +224,26 @@ export const TASK_KERNEL_PORT = 1;
 export const TASK_HOST_PORT = 2;
 export const TASK_BOOTSTRAP_PORT = 4;
 export const TASK_PORT_REGISTER_MAX = 3;
+export const VM_PROT_NONE = 0;
+export const VM_PROT_READ = 1;
+export const VM_PROT_WRITE = 2;
+export const VM_PROT_EXECUTE = 4;
+export const VM_PROT_DEFAULT = 3;
+export const VM_PROT_ALL = 7;
+export const VM_PROT_IS_MASK = 64;
+export const VM_INHERIT_SHARE = 0;
+export const VM_INHERIT_COPY = 1;
+export const VM_INHERIT_NONE = 2;
+export const VM_FLAGS_FIXED = 0;
+export const VM_FLAGS_ANYWHERE = 1;
+export const MAP_MEM_NAMED_CREATE = 131072;
+export const MAP_MEM_NAMED_REUSE = 524288;
+export const MAP_MEM_VM_COPY = 2097152;
+export const MAP_MEM_VM_SHARE = 4194304;
+export const VM_PAGE_SIZE = 4096;
+export const VM_PAGE_SHIFT = 12;
+export const VM_PAGE_MIN = 1;
+export const VM_PAGE_MAX = 1048575;
 
 const names: ReadonlyMap<number, string> = new Map([
   [0, "KERN_SUCCESS"],
