@@ -41,6 +41,7 @@ import { ip_active, ip_receivers_at, ip_senders_at, IpcPort, port_at } from "../
 import { ips_waiters_at, IpcPset, link_at, pset_at } from "../ipc/ipc_pset";
 import { IpcSpace, is_each, is_entry } from "../ipc/ipc_space";
 import { hands_check } from "./kernel_check_hands";
+import { memory_check } from "./kernel_check_vm";
 import { trap_enter_any, trap_leave } from "./trap";
 
 /**
@@ -67,7 +68,8 @@ function check(): u32 {
     const site = word_load(at) == OWNER_LIVE ? space_check(changetype<IpcSpace>(at)) : 0;
     if (site != 0) return site;
   }
-  return hands_check();
+  const site = hands_check();
+  return site != 0 ? site : memory_check();
 }
 
 /** A port: unlocked, its queue whole and counted, nobody asleep beside a message. */
