@@ -2,12 +2,20 @@
 // nothing free is overlooked.
 
 import { expect, test } from "vitest";
+import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { type Agent, everywhere, Machine, type Space } from "./machine.ts";
 
 const FRAME = 4096;
 /** What a message needs besides its bytes: the trailer, and more. */
 const BESIDES = 200;
+
+interface VmTraps {
+  vm_allocate(task: number, target: number, address: number, size: number, flags: number): number;
+  vm_deallocate(task: number, target: number, address: number, size: number): number;
+  vm_lease(task: number, address: number, size: number, kind: number): number;
+  vm_lease_end(lease: number): number;
+}
 
 /** A message of so many frames, of two at least; 0: there is no room. */
 function run(space: Space, frames: number): number {
@@ -122,4 +130,56 @@ test("two that want the same run get one each", () => {
     expect(x + 4 <= y || y + 6 <= x, `${place}: ${x} and ${y}`).toBe(true);
     expect(one.core.kernel_check()).toBe(0);
   }
+});
+
+test("who dies while it frees or takes a memory object's run leaves no frame without an owner", () => {
+  const machine = new Machine(64, 64);
+  const [one, two, three] = [machine.agent(1), machine.agent(2), machine.agent(3)];
+  const [a, b] = [one.task(), two.task()];
+  b.on(one);
+  const { vm_allocate, vm_deallocate, vm_lease, vm_lease_end } = two.core as unknown as VmTraps;
+  const make = () => {
+    expect(vm_allocate(b.handle, b.self, 0, 2 * FRAME, codes.VM_FLAGS_ANYWHERE)).toBe(0);
+    return two.out(0);
+  };
+  const touch = (address: number) => {
+    expect(vm_lease(b.handle, address, 2 * FRAME, 1)).toBe(0);
+    expect(vm_lease_end(two.out(0))).toBe(0);
+  };
+  touch(make());
+  const address = make();
+  touch(address);
+  fill(a);
+  expect(run(a, 2)).toBe(0);
+  const used = one.core.frames_used();
+  const after = (place: number) => {
+    three.buries(two);
+    expect([place, three.core.kernel_check()]).toEqual([place, 0]);
+  };
+  const freed = everywhere(
+    machine,
+    two,
+    () => vm_deallocate(b.handle, b.self, address, 2 * FRAME),
+    (place) => {
+      after(place);
+      const left = one.core.frames_used();
+      expect([used - 2, used]).toContain(left);
+      if (left === used - 2) expect(run(a, 2)).not.toBe(0);
+    },
+  );
+  expect(freed).toBeGreaterThan(100);
+  machine.restore();
+  expect(vm_deallocate(b.handle, b.self, address, 2 * FRAME)).toBe(0);
+  const again = make();
+  const taken = everywhere(
+    machine,
+    two,
+    () => vm_lease(b.handle, again, 2 * FRAME, 1),
+    (place) => {
+      after(place);
+      expect([used - 2, used]).toContain(one.core.frames_used());
+    },
+    7,
+  );
+  expect(taken).toBeGreaterThan(100);
 });
