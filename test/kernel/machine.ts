@@ -520,11 +520,12 @@ export class Machine {
     return Object.fromEntries(counts.filter(([, count]) => count !== 0));
   }
 
-  /** Owner words of the frames that have one. */
+  /** Owner words of the frames that have one: neither reserved nor free, with or without poison. */
   frames(): number[] {
     const table = layout.FRAME_TABLE >> 2;
     const pages = this.words[(layout.HEADER + layout.Header_h_pages) >> 2] as number;
-    return Array.from(this.words.subarray(table, table + pages * 16)).filter((owner) => owner !== 0 && owner !== 6);
+    const none = [0, 6, layout.FRAME_POISONED];
+    return Array.from(this.words.subarray(table, table + pages * 16)).filter((owner) => !none.includes(owner));
   }
 
   /** Frames that belong to no slab, and frames of slabs that have no first one. */
