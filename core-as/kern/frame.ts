@@ -103,7 +103,6 @@ function frames_grow(limit: u32, count: u32): bool {
   let pages = max((count + 15) >>> 4, GROW_PAGES);
   const room = (frames_max - limit) >>> 4;
   if (pages > room) pages = room;
-  if (pages == 0) return false;
   if (frames_count() == limit && memory.grow(pages) < 0) return false;
   frames_publish();
   return frames_count() > limit;
