@@ -5,6 +5,7 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import { expectKr, Machine } from "./machine.ts";
 import { exhaust } from "./scarce.ts";
 
+const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
 const DEAD = codes.MACH_PORT_RIGHT_DEAD_NAME;
 const FRAME = 4096;
@@ -53,6 +54,26 @@ describe("when memory is used up", () => {
     }
     free();
     expectKr(one.core.mach_port_allocate_name(a.handle, a.self, DEAD, far), codes.KERN_SUCCESS);
+    expect(one.core.kernel_check()).toBe(0);
+  });
+
+  test("a right for another task whose hash is full is refused, and ends", () => {
+    const { machine, one, two, a, b } = pair();
+    const nameOfA = a.give(a.self, COPY, b);
+    // With the task port three quarters of the smallest hash.
+    for (let n = 0; n < 767; n++) b.give(b.allocate(), MAKE, a);
+    const port = b.allocate();
+    const spare = b.prepare({}).kmsg;
+    const [freeB, freeA] = [exhaust(b), exhaust(a)];
+    expectKr(two.core.mach_msg_release(spare), codes.KERN_SUCCESS); // what carries the right
+    const fresh = (1000 << 8) | 3; // in a chunk that is there
+    const code = two.core.mach_port_insert_right(b.handle, nameOfA, fresh, port, MAKE);
+    expectKr(code, codes.KERN_RESOURCE_SHORTAGE);
+    expect(a.type(fresh)).toBe(0);
+    freeA();
+    freeB();
+    for (const space of [a, b]) space.terminate();
+    expect(machine.census(one)).toEqual({});
     expect(one.core.kernel_check()).toBe(0);
   });
 
