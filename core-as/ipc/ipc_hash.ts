@@ -26,20 +26,18 @@ function slot_at(space: IpcSpace, slot: u32): usize {
 
 /** The name under which the space holds send rights for `port`, or 0. Conditions: space locked. */
 export function ipc_hash_lookup(space: IpcSpace, port: u32): u32 {
-  const slot = hash_find(space, port);
-  if (slot == 0) return 0;
-  const index = load<u32>(slot);
+  if (space.is_hash_slots == 0) return 0;
+  const index = load<u32>(hash_find(space, port)); // 0, where nothing is found: nor has entry 0 a name
   return name_make(index, ie_gen(entry_at(is_entry(space, index)).ie_bits));
 }
 
-/** Address of the slot of `port`, or 0. Ends: at most three quarters of the slots are in use. */
+/** Address of the slot of `port`, or of a free one. Ends: at most three quarters of the slots are in use. Conditions: there are some. */
 function hash_find(space: IpcSpace, port: u32): usize {
   const slots = space.is_hash_slots;
-  if (slots == 0) return 0;
   let slot = hash_of(port, slots);
   while (true) {
     const index = load<u32>(slot_at(space, slot));
-    if (index == 0) return 0;
+    if (index == 0) return slot_at(space, slot);
     if (index != TOMB) {
       const entry = entry_at(is_entry(space, index));
       if (entry.ie_object == port && (ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND) != 0) return slot_at(space, slot);

@@ -152,7 +152,6 @@ function copyout_body(space: IpcSpace, kmsg: IpcKmsg, guards: u32): u32 {
     store<u32>(at, 0, 4);
     store<u32>(at, type << 16, 8); // pad16 0, disposition, type 0
   }
-  if (trouble == 0) kmsg.ikm_ports_count = 0;
   return trouble;
 }
 

@@ -106,7 +106,8 @@ export function imq_recheck(port: IpcPort): void {
       const owner = word_load(lock_at);
       if (owner == 0 || !processor_stopped(owner)) return;
       // Whoever is at it already may have come for another lock: wait for the end of it, and look.
-      if (!processor_undo(owner)) lock_nap(lock_at, owner);
+      processor_undo(owner);
+      lock_nap(lock_at, owner);
       continue;
     }
     if (port.io_dirty != 0) imq_recover(port);

@@ -282,17 +282,10 @@ export function ipc_pset_rotate(pset: IpcPset, link: IpcLink, port: IpcPort): Wa
   return waiter;
 }
 
-/**
- * Links a receiver on the set.
- *
- * Conditions: set locked, nothing in the journal. Commits.
- * Returns:    false when a member became ready meanwhile.
- */
-export function ipc_pset_wait(pset: IpcPset, waiter: Waiter): bool {
-  if (pset.ips_ready != 0) return false;
+/** Links a receiver on the set. Conditions: set locked since no member was ready, nothing in the journal. Commits. */
+export function ipc_pset_wait(pset: IpcPset, waiter: Waiter): void {
   waiters_append(ips_waiters_at(pset), waiter);
   journal_commit();
-  return true;
 }
 
 /** Takes back a receiver that waits no longer. Conditions: set locked, waiter linked. Commits. */

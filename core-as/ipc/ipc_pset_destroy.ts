@@ -35,9 +35,9 @@ export function ipc_pset_destroy_locked(pset: IpcPset): void {
 /**
  * One step of a set's destruction.
  *
- * Conditions: nothing locked, nothing in the journal; the set is first on the work list. Commits. Returns: true, always possible.
+ * Conditions: nothing locked, nothing in the journal; the set is first on the work list. Commits.
  */
-export function reap_pset(pset: IpcPset): bool {
+export function reap_pset(pset: IpcPset): void {
   ips_lock(pset);
   const waiters_at = ips_waiters_at(pset);
   if (load<u32>(waiters_at) != 0) {
@@ -47,13 +47,13 @@ export function reap_pset(pset: IpcPset): bool {
     journal_commit();
     ips_unlock(pset);
     waiter_wake(waiter);
-    return true;
+    return;
   }
   const link = pset.ips_links;
   if (link == 0) {
     reap_pop(changetype<usize>(pset), my_pid());
     ipc_pset_release_locked(pset);
-    return true;
+    return;
   }
   // Port before set: the member is read first and confirmed under the port's lock.
   const port = link_port(link_at(link));
@@ -65,5 +65,4 @@ export function reap_pset(pset: IpcPset): bool {
     break;
   }
   ip_unlock(port);
-  return true;
 }

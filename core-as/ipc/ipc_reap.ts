@@ -88,7 +88,10 @@ function reap_step(element: usize): bool {
   const zone = zone_of(element);
   if (zone == ZONE_PORT) return reap_port(port_at(element));
   if (zone == ZONE_REQUEST) return reap_request(element);
-  if (zone == ZONE_PSET) return reap_pset(pset_at(element));
+  if (zone == ZONE_PSET) {
+    reap_pset(pset_at(element));
+    return true; // always possible
+  }
   if (zone == ZONE_VME || zone == ZONE_OBJECT) return reap_memory(zone, element);
   const kmsg = kmsg_at(element);
   return kmsg.ikm_types & IKM_POST ? reap_post(kmsg) : reap_kmsg(kmsg);
@@ -130,8 +133,6 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   journal_commit();
   if (kmsg.ikm_types & IKM_KEEP) {
     kmsg.ikm_types &= ~IKM_KEEP;
-    kmsg.ikm_ports_count = 0;
-    kmsg.ikm_cursor = 0;
   } else {
     ipc_kmsg_free(kmsg);
   }

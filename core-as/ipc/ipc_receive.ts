@@ -29,7 +29,6 @@ import { KERN_RESOURCE_SHORTAGE, KERN_TERMINATED } from "../abi/kern_return";
 import {
   MACH_IPC_RETRY,
   MACH_IPC_WOULD_BLOCK,
-  MACH_MSG_SUCCESS,
   MACH_RCV_IN_PROGRESS,
   MACH_RCV_INVALID_NAME,
   MACH_RCV_LARGE,
@@ -233,9 +232,9 @@ export function ipc_receive_done(space: IpcSpace | null, waiter: Waiter, option:
 
 /** Copies a dequeued message out to the receiver. Conditions: kmsg in this processor's hand, nothing locked. */
 export function ipc_receive_finish(space: IpcSpace, kmsg: IpcKmsg, option: u32, size: u32): u32 {
-  let code = MACH_MSG_SUCCESS;
-  if (imq_too_large(kmsg, option, size)) code = ipc_kmsg_copyout_dest(kmsg, MACH_RCV_TOO_LARGE);
-  else code = ipc_kmsg_copyout(space, kmsg, option);
+  const code = imq_too_large(kmsg, option, size)
+    ? ipc_kmsg_copyout_dest(kmsg, MACH_RCV_TOO_LARGE)
+    : ipc_kmsg_copyout(space, kmsg, option);
   if (ikm_working(kmsg)) {
     out_set(0, 0);
     out_set(2, 0);
@@ -307,8 +306,7 @@ function leave_set(pset: IpcPset, code: u32): u32 {
 /** Takes a message from the member that seems to be next. */
 function receive_member(space: IpcSpace, pset: IpcPset, name: u32, ready: u32, option: u32, size: u32): u32 {
   const link = link_at(ready);
-  const address = link.l_port; // a guess: elements keep their type, so this is a port or nothing
-  if (address == 0) return MACH_IPC_RETRY;
+  const address = link.l_port; // a guess: links keep their type and are not emptied, so this is a port
   const port = port_at(address);
   ip_lock(port);
   ips_lock(pset);

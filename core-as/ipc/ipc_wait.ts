@@ -28,7 +28,7 @@ import {
 } from "../abi/message";
 import { ipc_kmsg_destroy } from "./ipc_kmsg_copyout";
 import { IpcKmsg } from "./ipc_kmsg";
-import { PUSH_CLOSED, PUSH_DONE, PUSH_FULL, PUSH_KICK } from "./ipc_mqueue";
+import { PUSH_CLOSED, PUSH_FULL } from "./ipc_mqueue";
 import { imq_unwait_receive, imq_unwait_send, imq_wait_send } from "./ipc_mqueue_wait";
 import { ip_lock, ip_unlock, IpcPort, port_at } from "./ipc_port";
 import { ipc_pset_pass_on, ipc_pset_unwait, ips_lock, ips_unlock, pset_at } from "./ipc_pset";
@@ -76,9 +76,7 @@ export function ipc_mqueue_send_wait(
     return MACH_SEND_IN_PROGRESS;
   }
   zone_free(ZONE_WAITER, changetype<usize>(waiter));
-  if (outcome == PUSH_DONE || outcome == PUSH_KICK) return MACH_MSG_SUCCESS; // ip_unlock has kicked
-  if (outcome != PUSH_CLOSED) return MACH_SEND_NO_BUFFER;
-  ipc_kmsg_destroy(kmsg);
+  if (outcome == PUSH_CLOSED) ipc_kmsg_destroy(kmsg); // otherwise queued, and ip_unlock has kicked
   return MACH_MSG_SUCCESS;
 }
 

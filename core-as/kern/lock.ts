@@ -131,8 +131,8 @@ function lock_acquire_slow(lock_at: usize): void {
     const owner = word_load(lock_at);
     if (owner == 0) continue;
     kassert(owner != my_pid(), 0x0205);
-    if (processor_stopped(owner) && processor_undo(owner)) continue;
-    lock_nap(lock_at, owner);
+    if (processor_stopped(owner)) processor_undo(owner);
+    lock_nap(lock_at, owner); // not at all, if the lock is open by now
   }
 }
 
@@ -146,17 +146,15 @@ export function lock_nap(lock_at: usize, owner: u32): void {
  * Undoes the open transaction of a dead or faulted processor and releases its locks. The rest of its estate is
  * processor_recover's.
  *
- * Conditions: in a trap, any locks held. Takes none.
- * Returns:    whether it did; otherwise somebody else is at it.
+ * Conditions: in a trap, any locks held. Takes none. Nothing is done when somebody else is at it.
  * Races:      claimed by compare-and-swap of the state word, so that two undoers never work at once: the second could put
  *             an old value over a new owner's. A claim of a recoverer that died is taken over.
  */
-export function processor_undo(pid: u32): bool {
-  if (!processor_claim(pid)) return false;
+export function processor_undo(pid: u32): void {
+  if (!processor_claim(pid)) return;
   if (processor_claimed(pid) != PROCESSOR_FAULTED) death_note(pid);
   processor_undo_claimed(pid);
   processor_unclaim(pid);
-  return true;
 }
 
 /** The work of processor_undo for a caller that holds the claim. */

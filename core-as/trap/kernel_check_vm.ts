@@ -14,14 +14,18 @@ import {
   ZONE_KMSG_SMALL,
   zone_next,
   ZONE_OBJECT,
+  ZONE_PORT,
   ZONE_TASK,
   ZONE_VME,
 } from "../kern/zone";
 import { VM_PAGE_MAX, VM_PAGE_MIN, VM_PAGE_SHIFT, VM_PROT_READ, VM_PROT_WRITE } from "../abi/vm";
+import { IKOT_NAMED_ENTRY } from "../abi/port";
 import { ikm_port_at, kmsg_at, SLOT_MEMORY } from "../ipc/ipc_kmsg";
+import { ipc_kobject_kind } from "../ipc/ipc_kobject";
+import { ip_active, port_at } from "../ipc/ipc_port";
 import { is_serial } from "../ipc/ipc_space";
 import { task_from } from "../task/task";
-import { vm_map_lookup, vm_map_of, VME_NEEDS_COPY, vme_at, VmMap } from "../vm/vm_map";
+import { vm_map_lookup, vm_map_of, VME_NEEDS_COPY, VME_SHARED, vme_at, VmMap } from "../vm/vm_map";
 import { object_at, VmObject } from "../vm/vm_object";
 import { pmap_walk, PTE_VALID, PTE_WRITE } from "../vm/pmap";
 import { trap_enter_any, trap_leave } from "./trap";
@@ -97,7 +101,7 @@ function pte_right(map: VmMap, page: u32, pte: u32): bool {
   return pte >>> VM_PAGE_SHIFT == frame && (bits & VM_PROT_READ) != 0 && (writable || (pte & PTE_WRITE) == 0);
 }
 
-/** Entries in messages. */
+/** Entries in messages, and of memory entries. */
 function chains(): u32 {
   let count: u32 = 0;
   for (let zone = ZONE_KMSG_SMALL; zone <= ZONE_KMSG_LARGE; zone++) {
@@ -110,6 +114,11 @@ function chains(): u32 {
         for (let at: usize = load<u32>(slot_at); at != 0; at = vme_at(at).vme_next) count++;
       }
     }
+  }
+  for (let at = zone_next(ZONE_PORT, 0); at != 0; at = zone_next(ZONE_PORT, at)) {
+    const port = port_at(at);
+    if (word_load(at) != OWNER_LIVE || !ip_active(port) || ipc_kobject_kind(port) != IKOT_NAMED_ENTRY) continue;
+    for (let entry: usize = port.ip_kobject; entry != 0; entry = vme_at(entry).vme_next) count++;
   }
   return count;
 }
@@ -125,6 +134,7 @@ function object_check(object: VmObject): bool {
     if (owner != OWNER_LIVE && !leased && (owner & 0xff00) != OWNER_WORK) continue;
     if (vme_at(at).vme_object != changetype<usize>(object)) continue;
     refs++;
+    if (owner == OWNER_LIVE && !apart(at)) return false;
     if (leased) leases++;
     if (leased) writes += vme_at(at).vme_flags;
   }
@@ -133,6 +143,20 @@ function object_check(object: VmObject): bool {
   for (let page: u32 = 0; page < object.vo_pages; page++) {
     const owner = word_load(frame_owner_at(object.vo_first + page));
     if (owner != (<u32>changetype<usize>(object) | FRAME_OBJECT)) return false;
+  }
+  return true;
+}
+
+/** Whether whoever has a page that this entry has says, as it does, that it is shared, or that it is copied first. */
+function apart(one: usize): bool {
+  const bits = vme_at(one).vme_bits & (VME_NEEDS_COPY | VME_SHARED);
+  const first = vme_at(one).vme_offset;
+  const end = first + (vme_at(one).vme_end - vme_at(one).vme_start);
+  for (let at = zone_next(ZONE_VME, one); at != 0; at = zone_next(ZONE_VME, at)) {
+    if (word_load(at) != OWNER_LIVE || vme_at(at).vme_object != vme_at(one).vme_object) continue;
+    const other = vme_at(at).vme_offset;
+    if (other >= end || other + (vme_at(at).vme_end - vme_at(at).vme_start) <= first) continue;
+    if (bits == 0 || (vme_at(at).vme_bits & (VME_NEEDS_COPY | VME_SHARED)) != bits) return false;
   }
   return true;
 }

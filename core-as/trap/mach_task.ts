@@ -212,9 +212,9 @@ export function mach_reply_port(handle: u32): u32 {
   const task = task_from(handle);
   if (!task) return trap_leave(0);
   is_lock(task);
-  const kr = task.is_active == 0 ? KERN_INVALID_TASK : allocate(task, MACH_PORT_RIGHT_RECEIVE, 0);
+  const made = task.is_active != 0 && allocate(task, MACH_PORT_RIGHT_RECEIVE, 0) == KERN_SUCCESS;
   is_unlock(task);
-  return trap_leave(kr == KERN_SUCCESS ? out_get(0) : 0);
+  return trap_leave(made ? out_get(0) : 0);
 }
 
 /**

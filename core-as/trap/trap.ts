@@ -35,8 +35,7 @@ import { task_resume } from "../task/task";
 export function trap_enter(): u32 {
   trap_enter_any();
   if (word_load(h_terminated_at()) == 0) return KERN_SUCCESS;
-  trap_leave(KERN_TERMINATED);
-  return KERN_TERMINATED;
+  return trap_leave(KERN_TERMINATED);
 }
 
 /** As trap_enter, also when the kernel is closed. */

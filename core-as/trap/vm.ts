@@ -39,6 +39,7 @@ import {
   VME_INHERIT_SHIFT,
   VME_MAX_SHIFT,
   VME_NEEDS_COPY,
+  VME_SHARED,
   vme_adopt,
   vme_alloc,
   vme_at,
@@ -320,7 +321,7 @@ export function vm_region(handle: u32, target: u32, address: u32): u32 {
     out_set(2, bits & VM_PROT_ALL);
     out_set(3, (bits >>> VME_MAX_SHIFT) & VM_PROT_ALL);
     out_set(4, (bits >>> VME_INHERIT_SHIFT) & 3);
-    out_set(5, shared(first));
+    out_set(5, (bits & VME_SHARED) != 0 ? 1 : 0);
   }
   vm_map_unlock(map);
   return trap_leave(first != 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS);
@@ -329,10 +330,5 @@ export function vm_region(handle: u32, target: u32, address: u32): u32 {
 /** Whether an entry ends where the next begins, and their attributes are the same. */
 function alike(at: usize, next: usize): bool {
   if (at == 0 || next == 0 || vme_at(at).vme_end != vme_at(next).vme_start) return false;
-  return ((vme_at(at).vme_bits ^ vme_at(next).vme_bits) & ~VME_NEEDS_COPY) == 0 && shared(at) == shared(next);
-}
-
-function shared(at: usize): u32 {
-  const object: usize = vme_at(at).vme_object;
-  return object == 0 ? 0 : object_at(object).vo_shared;
+  return ((vme_at(at).vme_bits ^ vme_at(next).vme_bits) & ~VME_NEEDS_COPY) == 0;
 }

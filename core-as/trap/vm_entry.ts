@@ -29,6 +29,7 @@ import {
   VM_PAGE_SIZE,
   VM_PROT_ALL,
   VM_PROT_IS_MASK,
+  VM_PROT_READ,
 } from "../abi/vm";
 import { ikm_port_at, IpcKmsg } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
@@ -39,8 +40,16 @@ import { ipc_right_copyin_check } from "../ipc/ipc_right_copy";
 import { IpcSpace, is_unlock } from "../ipc/ipc_space";
 import { copy_send } from "../task/task";
 import { vm_copy_make, vm_map_copyin, vm_map_place, vm_range_end, vm_range_valid } from "../vm/vm_copy";
-import { vm_map_free, vm_map_lock, vm_map_space, vm_map_unlock, VME_MAX_SHIFT, vme_at, VmMap } from "../vm/vm_map";
-import { object_at } from "../vm/vm_object";
+import {
+  vm_map_free,
+  vm_map_lock,
+  vm_map_space,
+  vm_map_unlock,
+  VME_MAX_SHIFT,
+  VME_SHARED,
+  vme_at,
+  VmMap,
+} from "../vm/vm_map";
 import {
   vm_map_protection,
   vm_map_share,
@@ -149,7 +158,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
     if (!vm_range_valid(0, bytes) || vm_copy_make(changetype<usize>(space_of(0)), bytes, slot_at) == 0) {
       return KERN_RESOURCE_SHORTAGE;
     }
-    object_at(vme_at(load<u32>(slot_at)).vme_object)._vo_shared = 1; // nobody else knows it
+    vme_at(load<u32>(slot_at))._vme_bits |= VME_SHARED; // nobody else knows it
   } else {
     if (start < VM_PAGE_MIN || end > VM_PAGE_MAX) return KERN_INVALID_ADDRESS;
     const bits = vm_map_protection(map, serial, start, end);
@@ -160,7 +169,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
     if (protection == 0xffffffff) return KERN_PROTECTION_FAILURE;
     const code = copies
       ? vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, bytes, false, slot_at)
-      : vm_map_share(map, serial, start, end, slot_at);
+      : vm_map_share(map, serial, start, end, VM_PROT_READ, slot_at);
     if (code != KERN_SUCCESS) return code;
     if (copies) protection |= ENTRY_COPY;
   }
@@ -313,7 +322,7 @@ export function vm_remap(
   code =
     copy != 0
       ? vm_map_copyin(from, from_serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at)
-      : vm_map_share(from, from_serial, start, end, slot_at);
+      : vm_map_share(from, from_serial, start, end, VM_PROT_READ, slot_at);
   if (code == KERN_SUCCESS) {
     const cur = bits & VM_PROT_ALL;
     const most = bits >>> VME_MAX_SHIFT;

@@ -19,6 +19,7 @@ import {
   vm_map_unlink,
   vm_map_unlock,
   VME_NEEDS_COPY,
+  VME_SHARED,
   vme_adopt,
   vme_alloc,
   vme_at,
@@ -79,15 +80,14 @@ function may_compact(map: VmMap, start: u32, end: u32): u32 {
   const code = vm_map_check(map, start, end, 0);
   if (code != KERN_SUCCESS) return code;
   const first = vm_map_lookup(map, start);
+  if (vme_at(first).vme_bits & VME_SHARED) return KERN_INVALID_ARGUMENT;
   for (let at = first; at != 0 && vme_at(at).vme_start < end; at = vme_at(at).vme_next) {
     if (((vme_at(at).vme_bits ^ vme_at(first).vme_bits) & ~VME_NEEDS_COPY) != 0) return KERN_INVALID_ARGUMENT;
     if (vme_at(at).vme_object == 0) continue;
     const object = object_at(vme_at(at).vme_object);
     vo_lock(object);
-    const shared = object.vo_shared != 0;
     const leased = object.vo_leases != 0;
     vo_unlock(object);
-    if (shared) return KERN_INVALID_ARGUMENT;
     if (leased) return KERN_RESOURCE_SHORTAGE;
   }
   return KERN_SUCCESS;

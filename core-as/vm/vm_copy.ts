@@ -31,6 +31,7 @@ import {
   vm_map_unlock,
   VME_DEFAULT,
   VME_NEEDS_COPY,
+  VME_SHARED,
   vme_adopt,
   vme_alloc,
   vme_at,
@@ -71,12 +72,20 @@ export function vm_range_end(address: u32, size: u32): u32 {
  * Returns:    KERN_SUCCESS with the chain in the slot; KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE: nothing was taken;
  *             KERN_RESOURCE_SHORTAGE, KERN_INVALID_TASK: what was taken is in the slot.
  */
-export function vm_map_copyin(map: VmMap, serial: u32, address: u32, size: u32, moves: bool, slot_at: usize): u32 {
+export function vm_map_copyin(
+  map: VmMap,
+  serial: u32,
+  address: u32,
+  size: u32,
+  moves: bool,
+  slot_at: usize,
+  access: u32 = VM_PROT_READ,
+): u32 {
   if (!vm_range_valid(address, size)) return KERN_INVALID_ADDRESS;
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
-  let code = vm_map_check(map, start, end, VM_PROT_READ);
+  let code = vm_map_check(map, start, end, access);
   if (code != KERN_SUCCESS) {
     vm_map_unlock(map);
     return code;
@@ -146,9 +155,10 @@ function zeroes(from: usize, to: usize): bool {
 
 /** Whether the object's pages must be copied now. Conditions: map locked. Races: leases of others, who cannot write what is shared. */
 function busy(entry: VmEntry, moves: bool): bool {
+  if (entry.vme_bits & VME_SHARED) return true;
   const object = object_at(entry.vme_object);
   vo_lock(object);
-  const found = object.vo_shared | (moves ? object.vo_leases : object.vo_wleases);
+  const found = moves ? object.vo_leases : object.vo_wleases;
   vo_unlock(object);
   return found != 0;
 }

@@ -88,10 +88,10 @@ export function vm_object_hold(object: VmObject): bool {
  * Returns:    KERN_SUCCESS with the map locked: the entry of `page` has its object; else nothing locked: KERN_INVALID_TASK, the task has
  *             ended; KERN_INVALID_ADDRESS; KERN_PROTECTION_FAILURE; KERN_RESOURCE_SHORTAGE, no frames or no quota.
  */
-export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: bool): u32 {
+export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: bool, access: u32): u32 {
   while (true) {
     if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
-    const code = vm_map_check(map, page, page + 1, vm_access(writes));
+    const code = vm_map_check(map, page, page + 1, access);
     if (code != KERN_SUCCESS) {
       vm_map_unlock(map);
       return code;
@@ -191,7 +191,7 @@ function vm_translate(map: VmMap, serial: u32, page: u32, end: u32, writes: bool
   const wanted = writes ? PTE_VALID | PTE_WRITE : PTE_VALID;
   if (pte_at != 0 && (load<u32>(pte_at) & wanted) == wanted) return KERN_SUCCESS;
   vm_map_unlock(map);
-  const code = vm_fault(map, serial, page, end, writes);
+  const code = vm_fault(map, serial, page, end, writes, vm_access(writes));
   if (code != KERN_SUCCESS) return code;
   const entry = vme_at(vm_map_lookup(map, page));
   const bits = entry.vme_bits;
@@ -258,7 +258,7 @@ export function vm_map_ready(map: VmMap, serial: u32, start: u32, end: u32, writ
   let code = vm_map_check(map, start, end, vm_access(writes));
   vm_map_unlock(map);
   for (let page = start; code == KERN_SUCCESS && page < end; ) {
-    code = vm_fault(map, serial, page, end, writes);
+    code = vm_fault(map, serial, page, end, writes, vm_access(writes));
     if (code != KERN_SUCCESS) break;
     page = vme_at(vm_map_from(map, page)).vme_end;
     vm_map_unlock(map);

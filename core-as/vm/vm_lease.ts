@@ -8,7 +8,7 @@ import { OWNER_LEASE, zone_free, zone_has, ZONE_VME } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_PAGE_SHIFT } from "../abi/vm";
 import { vm_range_end } from "./vm_copy";
-import { vm_fault } from "./vm_fault";
+import { vm_access, vm_fault } from "./vm_fault";
 import { vm_map_lookup, vm_map_unlock, vme_alloc, vme_at, vme_refer_locked, VmMap } from "./vm_map";
 import { object_at, vm_object_release_locked, vo_lock, vo_page_at, vo_unlock } from "./vm_object";
 
@@ -22,7 +22,7 @@ export function vm_lease_begin(map: VmMap, serial: u32, address: u32, size: u32,
   const lease = vme_alloc(0, 0, 0);
   if (lease == 0) return KERN_RESOURCE_SHORTAGE;
   const page = address >>> VM_PAGE_SHIFT;
-  const code = vm_fault(map, serial, page, vm_range_end(address, size), writes);
+  const code = vm_fault(map, serial, page, vm_range_end(address, size), writes, vm_access(writes));
   if (code != KERN_SUCCESS) {
     zone_free(ZONE_VME, lease);
     return code;

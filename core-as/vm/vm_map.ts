@@ -8,7 +8,7 @@
 // Entries that leave a map go on the work list as a chain, by one step for the whole range, and let go of their objects one by one.
 //
 // Invariants: entries are sorted, not empty, do not overlap; [vme_offset, + pages) is inside the object; a reference for each entry;
-// an entry without NEEDS_COPY has its object for itself, or shares it with others that have other pages of it, or on purpose (vo_shared).
+// an entry without NEEDS_COPY has its object for itself, or shares it with others that have other pages of it, or (SHARED) on purpose with others that say so too.
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, LOCK_MAP, lock_release } from "../kern/lock";
@@ -63,6 +63,8 @@ if (T_MAP + offsetof<VmMap>() != 256) ERROR("the map ends with the task's elemen
 
 /** vme_bits: protection, its maximum << 4, inheritance << 8, and whether the object must be copied before a write. */
 export const VME_NEEDS_COPY: u32 = 1 << 12;
+/** The pages are shared on purpose: who copies them copies them at once. */
+export const VME_SHARED: u32 = 1 << 13;
 export const VME_MAX_SHIFT: u32 = 4;
 export const VME_INHERIT_SHIFT: u32 = 8;
 /** What new memory has. */

@@ -1,20 +1,13 @@
-// Memory in more than one place: ranges shared on purpose (vo_shared), chains that are mapped more than once (memory entries), and what a
+// Memory in more than one place: ranges shared on purpose (VME_SHARED), chains that are mapped more than once (memory entries), and what a
 // child inherits. A chain that a memory entry keeps is in no map; its entries are read by who holds the entry's port locked.
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { KERN_INVALID_TASK, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
-import {
-  VM_INHERIT_NONE,
-  VM_INHERIT_SHARE,
-  VM_PAGE_MAX,
-  VM_PAGE_SHIFT,
-  VM_PROT_ALL,
-  VM_PROT_READ,
-  VM_PROT_WRITE,
-} from "../abi/vm";
+import { KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
+import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
 import { vm_map_copyin, vm_map_place } from "./vm_copy";
 import { vm_map_check, vm_fault, vm_object_copy } from "./vm_fault";
 import {
+  vm_map_clip_range,
   vm_map_free,
   vm_map_from,
   vm_map_lock,
@@ -24,6 +17,7 @@ import {
   VME_INHERIT_SHIFT,
   VME_MAX_SHIFT,
   VME_NEEDS_COPY,
+  VME_SHARED,
   vme_adopt,
   vme_alloc,
   vme_at,
@@ -58,24 +52,19 @@ export function vm_map_protection(map: VmMap, serial: u32, start: u32, end: u32)
 /**
  * Takes a range out of a map as what it is, not as a copy: all who have it see what any of them writes.
  *
- * Conditions, Returns: as vm_map_copyin, of whole pages. Pages that were shared by copy get their own frames first, if they may be written.
+ * Conditions, Returns: as vm_map_copyin, of whole pages. Pages that were shared by copy get their own frames first.
  */
-export function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, slot_at: usize): u32 {
+export function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, access: u32, slot_at: usize): u32 {
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
-  let code = vm_map_check(map, start, end, VM_PROT_READ);
+  let code = vm_map_check(map, start, end, access);
   vm_map_unlock(map);
   let tail: usize = 0;
   for (let page = start; page < end && code == KERN_SUCCESS; ) {
-    code = vm_map_lock(map, serial) ? KERN_SUCCESS : KERN_INVALID_TASK;
+    code = vm_fault(map, serial, page, end, true, access); // as if written, for somebody may
     if (code != KERN_SUCCESS) break;
-    const writes = (protection_of(map, page, page + 1) & VM_PROT_WRITE) != 0;
-    vm_map_unlock(map);
-    code = vm_fault(map, serial, page, end, writes);
-    if (code != KERN_SUCCESS) break;
-    const entry = vme_at(vm_map_lookup(map, page));
-    const stop = min(entry.vme_end, end);
-    const at = vme_alloc(page - start, stop - start, VME_DEFAULT);
-    if (at != 0) append_shared(entry, page, at, slot_at, tail);
+    const stop = min(vme_at(vm_map_lookup(map, page)).vme_end, end);
+    const at = vm_map_clip_range(map, page, stop) ? vme_alloc(page - start, stop - start, VME_DEFAULT | VME_SHARED) : 0;
+    if (at != 0) append_shared(vme_at(vm_map_lookup(map, page)), page, at, slot_at, tail);
     else code = KERN_RESOURCE_SHORTAGE;
     vm_map_unlock(map);
     tail = at;
@@ -87,11 +76,11 @@ export function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, slot
   return KERN_SUCCESS;
 }
 
-/** A second entry for pages of one, the object shared on purpose from now on. Conditions: map locked. Commits. */
+/** A second entry for pages of one, both shared on purpose from now on. Conditions: map locked, clipped. Commits. */
 function append_shared(entry: VmEntry, page: u32, at: usize, slot_at: usize, tail: usize): void {
   const object = object_at(entry.vme_object);
   vo_lock(object);
-  object.vo_shared = 1;
+  entry.vme_bits = entry.vme_bits | VME_SHARED;
   vme_refer_locked(at, entry.vme_object, entry.vme_offset + (page - entry.vme_start));
   link(at, slot_at, tail);
   journal_commit();
@@ -118,11 +107,16 @@ export function vme_chain_clone(first: usize, start: u32, end: u32, copies: bool
     const begin = max(start, entry.vme_start);
     const stop = min(end, entry.vme_end);
     if (begin >= stop) continue;
-    const at = vme_alloc(begin - start, stop - start, VME_DEFAULT | (copies ? VME_NEEDS_COPY : 0));
+    const at = vme_alloc(
+      begin - start,
+      stop - start,
+      VME_DEFAULT | (entry.vme_bits & VME_SHARED) | (copies ? VME_NEEDS_COPY : 0),
+    );
     if (at == 0) return KERN_RESOURCE_SHORTAGE;
     const object: usize = entry.vme_object;
     if (object != 0) {
       vo_lock(object_at(object));
+      if (copies && (entry.vme_bits & VME_SHARED) == 0) entry.vme_bits = entry.vme_bits | VME_NEEDS_COPY;
       vme_refer_locked(at, object, entry.vme_offset + (begin - entry.vme_start));
     }
     link(at, slot_at, tail);
@@ -136,16 +130,15 @@ export function vme_chain_clone(first: usize, start: u32, end: u32, copies: bool
 }
 
 /**
- * Gives the entries of a chain whose objects are shared on purpose copies of their own.
+ * Gives the entries of a chain that are shared on purpose copies of their own.
  *
  * Conditions: in a trap, nothing locked, nothing in the journal; the chain is this processor's. Commits.
  * Returns:    KERN_SUCCESS; KERN_RESOURCE_SHORTAGE, no frames or no quota.
  */
 export function vme_chain_part(map: VmMap, first: usize): u32 {
   for (let at = first; at != 0; at = vme_at(at).vme_next) {
-    if (vme_at(at).vme_object == 0) continue;
+    if ((vme_at(at).vme_bits & VME_SHARED) == 0) continue;
     const object = object_at(vme_at(at).vme_object);
-    if (object.vo_shared == 0) continue;
     const pages = vme_at(at).vme_end - vme_at(at).vme_start;
     const fresh = vm_object_alloc(map, pages, false);
     if (!fresh) return KERN_RESOURCE_SHORTAGE;
@@ -154,7 +147,7 @@ export function vme_chain_part(map: VmMap, first: usize): u32 {
     vm_object_adopt(fresh);
     vme_at(at).vme_object = <u32>changetype<usize>(fresh);
     vme_at(at).vme_offset = 0;
-    vme_at(at).vme_bits = vme_at(at).vme_bits & ~VME_NEEDS_COPY;
+    vme_at(at).vme_bits = vme_at(at).vme_bits & ~(VME_NEEDS_COPY | VME_SHARED);
     vm_object_release_locked(object);
     journal_commit();
     vo_unlock(object);
@@ -177,7 +170,7 @@ export function vme_chain_zero(pages: u32, slot_at: usize): bool {
 export function vme_chain_protect(first: usize, protection: u32, maximum: u32, inheritance: u32): void {
   const bits = protection | (maximum << VME_MAX_SHIFT) | (inheritance << VME_INHERIT_SHIFT);
   for (let at = first; at != 0; at = vme_at(at).vme_next) {
-    vme_at(at)._vme_bits = bits | (vme_at(at).vme_bits & VME_NEEDS_COPY);
+    vme_at(at)._vme_bits = bits | (vme_at(at).vme_bits & (VME_NEEDS_COPY | VME_SHARED));
   }
 }
 
@@ -201,9 +194,8 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
     if (inheritance == VM_INHERIT_NONE) continue;
     const code =
       inheritance == VM_INHERIT_SHARE
-        ? vm_map_share(map, serial, start, end, slot_at)
-        : vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at);
-    if (code == KERN_PROTECTION_FAILURE) continue; // what may not be read is not inherited
+        ? vm_map_share(map, serial, start, end, 0, slot_at)
+        : vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at, 0);
     if (code != KERN_SUCCESS) return code;
     vme_chain_protect(load<u32>(slot_at), bits & VM_PROT_ALL, (bits >>> VME_MAX_SHIFT) & VM_PROT_ALL, inheritance);
     if (!vm_map_lock(child, child.vm_serial)) return KERN_INVALID_TASK;

@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
+import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { expectKr } from "./machine.ts";
 import { codesOf, trio, type World } from "./midst.ts";
 
@@ -142,7 +143,22 @@ describe("the end of a port", () => {
   test("in the midst of the end of a send-once right for it", LONG, () => {
     const world = trio();
     const once = world.b.give(world.port, ONCE, world.a);
-    const got = codesOf(world, ({ one, a }) => one.core.mach_port_destroy(a.handle, a.self, once), end);
+    let ended = false;
+    const got = codesOf(
+      world,
+      ({ one, a, three }) => {
+        ended = false;
+        const code = one.core.mach_port_destroy(a.handle, a.self, once);
+        // a's send right keeps the port, dead or alive.
+        expectKr(one.core.mach_port_destroy(a.handle, a.self, world.out), 0);
+        if (ended) expect(three.core.zone_count(layout.ZONE_PORT)).toBe(2);
+        return code;
+      },
+      (each) => {
+        end(each);
+        ended = true;
+      },
+    );
     expect(got).toEqual(["KERN_SUCCESS"]);
   });
 });

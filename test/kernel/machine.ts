@@ -427,7 +427,8 @@ export class Waits extends Error {}
 
 /**
  * Calls `act` again and again from the same state; before each of its accesses in turn, `meanwhile` is done by another, as a whole.
- * Places where the other would have to wait are passed over. `after` looks at some outcomes.
+ * Places where the other would have to wait are passed over. `after` looks at some outcomes. `stride`: only every so manieth access,
+ * `places`: and none behind that one.
  *
  * Returns: the codes of `act`, each once.
  */
@@ -438,6 +439,7 @@ export function between(
   meanwhile: () => void,
   after: () => void,
   stride = 1,
+  places = Infinity,
 ) {
   const seen = new Set<string>();
   machine.save();
@@ -454,7 +456,7 @@ export function between(
       const came = one.passes(place, call, done);
       if (turn % 8 === 0 || !came) after();
       seen.add(`${codes.codeName(code)}${code & codes.MACH_MSG_IPC_SPACE ? " | MACH_MSG_IPC_SPACE" : ""}`);
-      if (!came) return [...seen].sort();
+      if (!came || place >= places) return [...seen].sort();
     } catch (error) {
       if (!(error instanceof Waits))
         throw new Error(`before access ${place}: ${(error as Error).message}`, { cause: error });
@@ -475,11 +477,12 @@ export class Machine {
   readonly #agents: Agent[] = [];
   #saved: Uint8Array | undefined;
 
-  constructor(maximum = 256, initial = 64, module = crashModule()) {
+  /** @param told how many pages the kernel is told that it may use */
+  constructor(maximum = 256, initial = 64, { module = crashModule(), told = maximum } = {}) {
     this.module = module;
     this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
     const booter = new Agent(this, 1);
-    expectKr(booter.core.kernel_boot(maximum, 0), codes.KERN_SUCCESS);
+    expectKr(booter.core.kernel_boot(told, 0), codes.KERN_SUCCESS);
     this.#agents.push(booter.attach());
   }
 

@@ -26,6 +26,7 @@ export function codesOf(
   act: (world: World) => number,
   meanwhile: (world: World) => void,
   stride = 1,
+  places = Infinity,
 ): string[] {
   const { machine, one, three, four } = world;
   return between(
@@ -45,5 +46,6 @@ export function codesOf(
       if (Object.keys(left).length !== 0 || PORT > 1) throw new Error(`left: ${JSON.stringify({ PORT, ...left })}`);
     },
     stride,
+    places,
   );
 }
