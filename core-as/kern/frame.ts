@@ -75,7 +75,7 @@ export function frames_claim(count: u32, align: u32, owner: u32): u32 {
     const limit = frames_count();
     let found = frames_search(from, limit, count, align, owner);
     // The hint may be too high: a raise that raced with a free, or a processor that died between a free and the hint.
-    if (found == 0) found = frames_search(first, min(low + count - 1, limit), count, align, owner);
+    if (found == 0) found = frames_search(first, min(low + count, limit), count, align, owner);
     if (found != 0) {
       const free = found < low ? first : found == low ? low + count : low;
       if (free != hint) word_cas(h_frame_hint_at(), hint, free);
@@ -207,10 +207,9 @@ function frames_grow(limit: u32, count: u32, align: u32): u32 {
   let start = limit;
   while (limit - start < count && is_free(word_load(frame_owner_at(start - 1)))) start--;
   const end = ((start + align - 1) & ~(align - 1)) + count;
-  if (end > frames_max) return 0;
   memory_reach(limit * FRAME_BYTES);
   const pages = min(max((end - limit + 15) >>> 4, GROW_PAGES), (frames_max - limit) >>> 4);
-  if (end > limit && frames_count() == limit && memory.grow(pages) < 0) return 0;
+  if (end > frames_max || (end > limit && frames_count() == limit && memory.grow(pages) < 0)) return 0;
   frames_publish();
   return start;
 }
