@@ -20,6 +20,7 @@ import {
   VM_PAGE_SHIFT,
   VM_PAGE_SIZE,
   VM_PROT_ALL,
+  VM_PROT_READ,
 } from "../abi/vm";
 import { ikm_port_at, ikm_valid, ipc_kmsg_alloc, IpcKmsg, kmsg_at, SLOT_MEMORY } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
@@ -199,7 +200,7 @@ export function vm_read(handle: u32, target: u32, address: u32, size: u32): u32 
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);
-  let code = vm_map_copyin(target_map(handle), me().p_target_serial, address, size, false, slot_at);
+  let code = vm_map_copyin(target_map(handle), me().p_target_serial, address, size, false, slot_at, VM_PROT_READ);
   if (code == KERN_SUCCESS) {
     const home = vm_map_of(changetype<usize>(caller_of(handle)));
     code = vm_map_copyout(home, me().p_caller_serial, slot_at);
@@ -273,7 +274,7 @@ export function vm_copy(handle: u32, target: u32, source: u32, size: u32, dest: 
   const map = target_map(handle);
   const serial = me().p_target_serial;
   const slot_at = ikm_port_at(kmsg, 0);
-  let code = vm_map_copyin(map, serial, source, size, false, slot_at);
+  let code = vm_map_copyin(map, serial, source, size, false, slot_at, VM_PROT_READ);
   if (code == KERN_SUCCESS) {
     code = vm_map_ready(map, serial, dest >>> VM_PAGE_SHIFT, vm_range_end(dest, size), true);
     if (code == KERN_SUCCESS) code = overwrite(map, serial, load<u32>(slot_at), dest);

@@ -168,7 +168,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
     protection = copies ? protection : allowed(permission, bits & VM_PROT_ALL);
     if (protection == 0xffffffff) return KERN_PROTECTION_FAILURE;
     const code = copies
-      ? vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, bytes, false, slot_at)
+      ? vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, bytes, false, slot_at, VM_PROT_READ)
       : vm_map_share(map, serial, start, end, VM_PROT_READ, slot_at);
     if (code != KERN_SUCCESS) return code;
     if (copies) protection |= ENTRY_COPY;
@@ -321,7 +321,15 @@ export function vm_remap(
   const slot_at = ikm_port_at(kmsg, 0);
   code =
     copy != 0
-      ? vm_map_copyin(from, from_serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at)
+      ? vm_map_copyin(
+          from,
+          from_serial,
+          start << VM_PAGE_SHIFT,
+          (end - start) << VM_PAGE_SHIFT,
+          false,
+          slot_at,
+          VM_PROT_READ,
+        )
       : vm_map_share(from, from_serial, start, end, VM_PROT_READ, slot_at);
   if (code == KERN_SUCCESS) {
     const cur = bits & VM_PROT_ALL;

@@ -79,7 +79,7 @@ export function vm_map_copyin(
   size: u32,
   moves: bool,
   slot_at: usize,
-  access: u32 = VM_PROT_READ,
+  access: u32,
 ): u32 {
   if (!vm_range_valid(address, size)) return KERN_INVALID_ADDRESS;
   const start = address >>> VM_PAGE_SHIFT;
@@ -299,7 +299,7 @@ export function vm_map_discard(map: VmMap, serial: u32, address: u32, size: u32)
 
 /** As vm_map_copyin, for the task of that number. */
 export function vm_copyin(task: usize, serial: u32, address: u32, size: u32, moves: bool, slot_at: usize): u32 {
-  return vm_map_copyin(vm_map_of(task), serial, address, size, moves, slot_at);
+  return vm_map_copyin(vm_map_of(task), serial, address, size, moves, slot_at, VM_PROT_READ);
 }
 
 /** As vm_map_copyout, for the task of that number. */
