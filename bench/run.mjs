@@ -18,7 +18,7 @@ import { rowsOf } from "./lib/rows.mjs";
 import { printTable } from "./lib/table.mjs";
 import { compileVariants } from "./lib/variants.mjs";
 
-const questions = ["roundtrip", "one-way", "fan-in", "discipline"];
+const questions = ["roundtrip", "one-way", "fan-in", "discipline", "out-of-line"];
 const sizes = {
   full: { size: "full", rounds: 31, roundMs: 20 },
   quick: { size: "quick", rounds: 3, roundMs: 4 },

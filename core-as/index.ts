@@ -86,5 +86,6 @@ export {
   vm_region,
   vm_write,
 } from "./trap/vm";
+export { mach_make_memory_entry, vm_map, vm_remap } from "./trap/vm_entry";
 export { vm_compact, vm_lease, vm_lease_end } from "./trap/vm_lease";
 export { thread_get_special_reply_port } from "./trap/mach_thread";

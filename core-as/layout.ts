@@ -45,7 +45,7 @@ export {
   PROCESSOR_RECOVERING,
   PROCESSOR_USER,
 } from "./kern/processor";
-export { FRAME_KIND_MASK, FRAME_ZONE } from "./kern/frame";
+export { FRAME_KIND_MASK, FRAME_POISONED, FRAME_ZONE } from "./kern/frame";
 export {
   OWNER_FREE,
   OWNER_HELD,

@@ -1,7 +1,7 @@
 // Indexes real text with worker tasks: `npm start -- [FILE...] [--kill]`.
 //
-// A coordinator finds its workers by name, deals the text out to them by typed calls over Mach ports, and merges what
-// they count. The same job runs on a single thread, which must come to the same result, and over postMessage.
+// A coordinator maps the text once, finds its workers by name, deals ranges of pages out to them by typed calls over Mach
+// ports, and merges what they count. The same job runs on a single thread, which must come to the same result, and over postMessage.
 
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";

@@ -3,19 +3,17 @@
 
 import {
   MACH_MSG_TYPE_COPY_SEND,
-  MACH_MSG_TYPE_MOVE_RECEIVE,
-  MACH_MSG_TYPE_MOVE_SEND,
-  MACH_MSG_TYPE_MOVE_SEND_ONCE,
-  MACH_PORT_TYPE_RECEIVE,
-  MACH_PORT_TYPE_SEND,
-  MACH_PORT_TYPE_SEND_ONCE,
+  MACH_SEND_INVALID_MEMORY,
   MACH_SEND_INVALID_RIGHT,
+  MACH_SEND_NO_BUFFER,
   MSGH_BASE_BYTES,
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
 } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, KMSG_SMALL_BYTES } from "./abi/layout.gen.js";
 import { errorOf } from "./errors.js";
+import { Cargo, typeBit } from "./memory/cargo.js";
+import type { OutgoingMemory } from "./memory/region.js";
 import type { OutgoingRight, Right } from "./right.js";
 import { dispositionOf, Moved } from "./right.js";
 import type { Space } from "./space.js";
@@ -47,6 +45,8 @@ export class Draft {
   /** Index of the message's first word in the views. */
   at = 0;
   passengers: Passenger[] | null = null;
+  /** What it carries out of line. */
+  cargo: Cargo | null = null;
   /** The header's dispositions as they were written. */
   #bits = 0;
 
@@ -107,6 +107,18 @@ export class Draft {
     words[this.at + word + 2] = disposition << 16;
   }
 
+  /** Writes descriptor `index`; a moved region is the message's from here on. */
+  memory(index: number, memory: OutgoingMemory): void {
+    this.cargo ??= new Cargo(this.space);
+    this.cargo.memory(this.at, (MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES) >>> 2, memory);
+  }
+
+  /** Writes descriptor `index`: an array of rights, all of which go by `disposition`. */
+  array(index: number, disposition: number, rights: readonly Right[]): void {
+    this.cargo ??= new Cargo(this.space);
+    this.cargo.array(this.at, (MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES) >>> 2, disposition, rights);
+  }
+
   /** Notes a right that is named in word `word`; a moved one is emptied until the send failed. */
   embark(word: number, right: OutgoingRight, disposition: number): number {
     const moved = right instanceof Moved;
@@ -125,6 +137,7 @@ export class Draft {
   sent(): void {
     this.kmsg = 0;
     this.passengers = null;
+    this.cargo = null;
   }
 
   /** Gives everything back; nothing was asked of the kernel yet, or it refused and changed nothing. */
@@ -133,6 +146,8 @@ export class Draft {
       for (const { moved, name } of this.passengers) moved?.takeBack(name);
       this.passengers = null;
     }
+    this.cargo?.discard();
+    this.cargo = null;
     this.#release();
   }
 
@@ -141,7 +156,7 @@ export class Draft {
    * message back, what had been copied or made is one too many, and says so by its disposition.
    */
   failed(code: number): void {
-    if (code === MACH_SEND_INVALID_RIGHT) {
+    if (this.#consumed(code)) {
       this.#bodyRefused();
       return;
     }
@@ -158,17 +173,33 @@ export class Draft {
     const bits = words[at] as number;
     if (wasMade(this.#bits & 0x1f, bits & 0x1f)) space.deallocate(words[at + 2] as number);
     if (wasMade((this.#bits >>> 8) & 0x1f, (bits >>> 8) & 0x1f)) space.deallocate(words[at + 3] as number);
+    this.cargo?.failed(at);
+    this.cargo = null;
     this.#release();
   }
 
   /** After a send that failed with `code`, and nobody is to be told: the rights that were to move are released too. */
   lost(code: number): void {
-    const moved = this.passengers?.map((passenger) => passenger.moved) ?? [];
+    const moved: (Disposable | null)[] = this.passengers?.map((passenger) => passenger.moved) ?? [];
+    if (this.cargo !== null) moved.push(...this.cargo.moved());
     this.failed(code);
-    for (const right of moved) right?.[Symbol.dispose]();
+    for (const one of moved) one?.[Symbol.dispose]();
   }
 
-  /** A right in the body was not there: those before it are gone, those after it are not. */
+  /**
+   * Whether the kernel gave up in the midst of the body. Where it is out of memory there, or out of room in the queue, the code is the
+   * same: but in a queue the message has been, and its destination came back as a right that is held.
+   */
+  #consumed(code: number): boolean {
+    if (code === MACH_SEND_INVALID_RIGHT || code === MACH_SEND_INVALID_MEMORY) return true;
+    if (code !== MACH_SEND_NO_BUFFER || this.cargo === null) return false;
+    const { views, core, handle, self } = this.space;
+    const found = (views.words[this.at] as number) & 0x1f;
+    if (found >= MACH_MSG_TYPE_COPY_SEND) return true;
+    return core.mach_port_type(handle, self, views.words[this.at + 2] as number) !== 0;
+  }
+
+  /** Something in the body was not there: what came before it is gone, what came after it is not. */
   #bodyRefused(): void {
     const { core, handle, self, processor } = this.space;
     for (const { moved, name, disposition } of this.passengers ?? []) {
@@ -177,6 +208,8 @@ export class Draft {
       if (kr === 0 && (processor.out(0) & typeBit(disposition)) !== 0) moved.takeBack(name);
     }
     this.passengers = null;
+    this.cargo?.refused();
+    this.cargo = null;
     this.#release();
   }
 
@@ -190,10 +223,4 @@ export class Draft {
 /** Whether a right that was to be copied or made came back as one that is held. */
 function wasMade(sent: number, found: number): boolean {
   return sent >= MACH_MSG_TYPE_COPY_SEND && found < MACH_MSG_TYPE_COPY_SEND;
-}
-
-function typeBit(disposition: number): number {
-  if (disposition === MACH_MSG_TYPE_MOVE_RECEIVE) return MACH_PORT_TYPE_RECEIVE;
-  if (disposition === MACH_MSG_TYPE_MOVE_SEND) return MACH_PORT_TYPE_SEND;
-  return disposition === MACH_MSG_TYPE_MOVE_SEND_ONCE ? MACH_PORT_TYPE_SEND_ONCE : 0;
 }

@@ -1,7 +1,7 @@
 // The errors that this package throws. Each family is a class; which error it is stands in `code`.
 // Codes and their spelling come from the core (abi/codes.gen.ts), nothing is typed twice.
 
-import { codeName } from "./abi/codes.gen.js";
+import { codeName, KERN_INVALID_TASK, KERN_TERMINATED } from "./abi/codes.gen.js";
 
 /**
  * A call answered with a code other than `KERN_SUCCESS`.
@@ -47,6 +47,16 @@ export class MigError extends KernError {
 }
 
 /**
+ * A region or a lease was used after its end (`KERN_INVALID_ADDRESS`), or there is no memory for it (`KERN_RESOURCE_SHORTAGE`,
+ * `KERN_NO_SPACE`).
+ *
+ * @mach kern_return_t of the vm_ calls
+ */
+export class MemoryError extends KernError {
+  override readonly name: string = "MemoryError";
+}
+
+/**
  * The kernel found its memory corrupt and stopped for good; every call gets this error, and what was waiting ends with
  * `KERN_TERMINATED`.
  * Not recoverable: boot another kernel.
@@ -77,4 +87,10 @@ export function errorOf(trap: string, kr: number, detail?: string): KernError {
   const code = kr >>> 0;
   if (code >= 0x10000000 && code < 0x10010000) return new MachMsgError(trap, kr, detail);
   return new KernError(trap, kr, detail);
+}
+
+/** The error of a call on memory: what every call can answer is no matter of memory. */
+export function memoryErrorOf(trap: string, kr: number, detail?: string): KernError {
+  if (kr === KERN_TERMINATED || kr === KERN_INVALID_TASK) return new KernError(trap, kr, detail);
+  return new MemoryError(trap, kr, detail);
 }

@@ -8,6 +8,7 @@ import {
   MACH_PORT_QLIMIT_MAX,
   MACH_PORT_RIGHT_RECEIVE,
   TASK_BOOTSTRAP_PORT,
+  VM_PAGE_SIZE,
 } from "./abi/codes.gen.js";
 import * as platform from "#platform";
 import type { Bootstrap } from "./bootstrap/bootstrap.js";
@@ -89,7 +90,7 @@ export class Kernel implements AsyncDisposable {
     this.mode = platform.whyNotShared === null ? "shared" : "local";
     this.id = `${platform.thread}-${Math.random().toString(36).slice(2)}`;
     const { core } = processor;
-    check("task_create", core.task_create(0, 0, 0));
+    check("task_create", core.task_create(0, 0, 0, 0));
     const handle = processor.out(0);
     check("task_attach", core.task_attach(handle));
     this.task = new Task({ name: "main", processor, handle, startBootstrap: () => this.#naming.start() });
@@ -162,7 +163,8 @@ export class Kernel implements AsyncDisposable {
     const { core } = this.processor;
     const ports = wholeNumber("quota.ports", quota.ports);
     const bytes = wholeNumber("quota.kmsgBytes", quota.kmsgBytes);
-    check("task_create", core.task_create(this.task.handle, ports, bytes));
+    const memory = wholeNumber("quota.memoryBytes", quota.memoryBytes);
+    check("task_create", core.task_create(this.task.handle, ports, bytes, Math.ceil(memory / VM_PAGE_SIZE)));
     return { handle: this.processor.out(0), serial: this.processor.out(1) };
   }
 

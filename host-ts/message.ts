@@ -3,7 +3,9 @@
 
 import {
   KERN_INVALID_NAME,
+  MACH_MSG_OOL_DESCRIPTOR,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
+  MACH_MSG_OOL_VOLATILE_DESCRIPTOR,
   MACH_MSG_TYPE_PORT_RECEIVE,
   MACH_PORT_TYPE_RECEIVE,
   MACH_SEND_INVALID_DEST,
@@ -23,6 +25,7 @@ import {
 import type { Outgoing } from "./outgoing.js";
 import { draftOf } from "./outgoing.js";
 import { errorOf, KernError, MachMsgError } from "./errors.js";
+import { deallocate, Region } from "./memory/region.js";
 import { notificationOf, type PortNotification } from "./notification-kinds.js";
 import { isPort } from "./port-right.js";
 import type { ReceiveRight } from "./receive-right.js";
@@ -38,10 +41,11 @@ export interface Sender {
 }
 
 const NO_RIGHTS: readonly Right[] = Object.freeze([]);
+const NO_MEMORY: readonly Region[] = Object.freeze([]);
 
 /**
- * A message that was received. `body` is a view that ends with the message. Reading `rights` or
- * `reply` takes them out: they are the reader's then. What was not taken out is released with the
+ * A message that was received. `body` is a view that ends with the message. Reading `rights`, `memory`
+ * or `reply` takes them out: they are the reader's then. What was not taken out is released with the
  * message.
  *
  * @mach mach_msg_header_t
@@ -52,6 +56,7 @@ export class Message implements Disposable {
   /** Index of the first word in the views. */
   readonly #at: number;
   #rights: readonly Right[] | null = null;
+  #memory: readonly Region[] | null = null;
   #reply: SendOnceRight | SendRight | null | undefined = undefined;
 
   /** @internal Takes over a kmsg that this processor holds. */
@@ -122,6 +127,16 @@ export class Message implements Disposable {
     return rights;
   }
 
+  /** The regions it carried, in order: memory of this task, which no other sees. */
+  get memory(): readonly Region[] {
+    if (this.#memory !== null) return this.#memory;
+    const words = this.#words("memory");
+    const regions: Region[] = [];
+    eachRegion(words, this.#at, (address, size) => regions.push(new Region(this.#space, address, size)));
+    this.#memory = regions.length === 0 ? NO_MEMORY : regions;
+    return this.#memory;
+  }
+
   /** Where to answer, if the sender wants an answer. */
   get reply(): SendOnceRight | SendRight | null {
     if (this.#reply !== undefined) return this.#reply;
@@ -182,6 +197,7 @@ export class Message implements Disposable {
     if (kmsg === 0) return;
     this.#kmsg = 0;
     try {
+      if (this.#memory === null) releaseMemory(this.#space, this.#at);
       releaseReceived(this.#space, kmsg, this.#at, this.#reply === undefined, this.#rights === null);
     } catch {
       // The kernel is gone, and with it the message.
@@ -206,9 +222,12 @@ export class Message implements Disposable {
     return this.#kmsg;
   }
 
-  /** @internal The decoder made objects of the rights in the body, or the sender of the reply right. */
-  taken(rights: boolean, reply: boolean): void {
-    if (rights) this.#rights = NO_RIGHTS;
+  /** @internal The decoder made objects of all that is in the body, or the sender of the reply right. */
+  taken(body: boolean, reply: boolean): void {
+    if (body) {
+      this.#rights = NO_RIGHTS;
+      this.#memory = NO_MEMORY;
+    }
     if (reply) this.#reply = null;
   }
 
@@ -290,9 +309,31 @@ function eachRight(
     const name = (words[word] as number) >>> 0;
     const shape = words[word + 2] as number;
     const disposition = (shape >>> 16) & 0xff;
-    if (shape >>> 24 !== MACH_MSG_OOL_PORTS_DESCRIPTOR) take(name, disposition);
+    const type = shape >>> 24;
+    if (isMemoryType(type)) continue;
+    if (type !== MACH_MSG_OOL_PORTS_DESCRIPTOR) take(name, disposition);
     else for (const one of namesIn(space, name, words[word + 1] as number)) take(one, disposition);
   }
+}
+
+/** Calls `take` for each stretch of memory that a descriptor names; one that found no room has address 0, and is none. */
+function eachRegion(words: Int32Array, at: number, take: (address: number, size: number) => void): void {
+  const count = portCount(words, at);
+  for (let index = 0; index < count; index++) {
+    const word = at + 7 + index * 3;
+    if (!isMemoryType((words[word + 2] as number) >>> 24)) continue;
+    const address = (words[word] as number) >>> 0;
+    take(address, address === 0 ? 0 : (words[word + 1] as number) >>> 0);
+  }
+}
+
+function isMemoryType(type: number): boolean {
+  return type === MACH_MSG_OOL_DESCRIPTOR || type === MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
+}
+
+/** @internal Releases the memory that descriptors of the message at word `at` name. */
+export function releaseMemory(space: Space, at: number): void {
+  eachRegion(space.views.i32, at, (address, size) => deallocate(space, address, size));
 }
 
 function releaseArrays(space: Space, words: Int32Array, at: number): void {

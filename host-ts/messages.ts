@@ -8,6 +8,7 @@ import {
 } from "./abi/codes.gen.js";
 import { KernError } from "./errors.js";
 import type { Message } from "./message.js";
+import { delivers } from "./receive.js";
 import { turn } from "#platform";
 
 /** What can be iterated. */
@@ -24,7 +25,8 @@ const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
  * Messages of `source` as they come. Takes one message at a time out of the queue, so that leaving
- * the loop leaves all others there. Ends when the source is disposed, moved or destroyed.
+ * the loop leaves all others there. Ends when the source is disposed, moved or destroyed. Messages that
+ * find no room here for what they carry are left out.
  */
 export function messages(source: MessageSource): AsyncIterator<Message> {
   return new MessageIterator(source);
@@ -69,6 +71,8 @@ class MessageIterator implements AsyncIterableIterator<Message> {
   }
 
   #failed(error: unknown): Promise<IteratorResult<Message>> {
+    // A message whose rights or memory found no room is gone; its sender is told so by the end of its reply right.
+    if (!this.#ended && error instanceof KernError && delivers(error.kr)) return this.next();
     const ended = this.#ended || isEnd(error);
     this.#ended = true;
     return ended ? Promise.resolve(END) : Promise.reject(error);

@@ -13,6 +13,7 @@ import {
 } from "./abi/codes.gen.js";
 import { COMPLEX, Draft } from "./draft.js";
 import { MachMsgError } from "./errors.js";
+import type { OutgoingMemory } from "./memory/region.js";
 import { fixed } from "./memory/views.js";
 import { dispositionOf, type OutgoingRight, SendOnceRight } from "./right.js";
 import type { Space } from "./space.js";
@@ -26,6 +27,8 @@ export interface Outgoing {
   /** Length of the body when a function writes it. */
   readonly bodyBytes?: number | undefined;
   readonly rights?: readonly OutgoingRight[] | undefined;
+  /** Regions: copied, or given away with `move`. No bytes are copied but those of pages of which only a part goes. */
+  readonly memory?: readonly OutgoingMemory[] | undefined;
   /** Where to answer. A send-once right is moved, a send right copied. */
   readonly reply?: OutgoingRight | SendOnceRight | undefined;
 }
@@ -49,21 +52,25 @@ export function draftOf(
   if (typeof id !== "number" || (id | 0) !== id) throw new TypeError("message.id: expected a signed 32-bit number");
   const rights = message.rights;
   if (rights !== undefined && !Array.isArray(rights)) throw new TypeError("message.rights: expected an array");
+  const memory = message.memory;
+  if (memory !== undefined && !Array.isArray(memory)) throw new TypeError("message.memory: expected an array");
   const ports = rights === undefined ? 0 : rights.length;
-  const start = ports === 0 ? MSGH_HEADER_BYTES : MSGH_BASE_BYTES + ports * MSGH_DESCRIPTOR_BYTES;
+  const count = memory === undefined ? ports : ports + memory.length;
+  const start = count === 0 ? MSGH_HEADER_BYTES : MSGH_BASE_BYTES + count * MSGH_DESCRIPTOR_BYTES;
   const size = start + bodyBytes + (-bodyBytes & 3); // no 32 bits: `bodyBytes` is any number
   if (size > MACH_MSG_SIZE_MAX) throw new MachMsgError("mach_msg", MACH_SEND_TOO_LARGE);
-  draft.prepare(size, ports);
+  draft.prepare(size, count);
   try {
     writeBody(draft, message, start, bodyBytes);
     const reply = message.reply;
     const replyType = reply === undefined || localType !== 0 ? localType : replyTypeOf(reply);
-    draft.header(remoteType | (replyType << 8) | (ports === 0 ? 0 : COMPLEX), remote, local, id);
+    draft.header(remoteType | (replyType << 8) | (count === 0 ? 0 : COMPLEX), remote, local, id);
     if (bodyBytes & 3) space.views.i32[draft.at + 4] = 4 - (bodyBytes & 3);
     if (reply !== undefined && localType === 0) embarkReply(draft, reply, replyType);
-    if (rights !== undefined && ports > 0) {
-      space.views.i32[draft.at + 6] = ports;
-      for (let index = 0; index < ports; index++) draft.right(index, rights[index] as OutgoingRight);
+    if (count > 0) {
+      space.views.i32[draft.at + 6] = count;
+      for (let index = 0; index < ports; index++) draft.right(index, rights?.[index] as OutgoingRight);
+      for (let index = ports; index < count; index++) draft.memory(index, memory?.[index - ports] as OutgoingMemory);
     }
   } catch (error) {
     draft.discard();

@@ -7,8 +7,7 @@
 import { MACH_IPC_RETRY, MACH_RCV_IN_PROGRESS, MACH_RCV_MSG, MACH_RCV_TIMED_OUT } from "./abi/codes.gen.js";
 import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_local_name } from "./abi/layout.gen.js";
 import { report, turn } from "#platform";
-import { Message } from "./message.js";
-import { ANY_SIZE, BATCH } from "./receive.js";
+import { ANY_SIZE, BATCH, delivers } from "./receive.js";
 import type { Space } from "./space.js";
 
 /** Full batches in a row before the event loop gets a turn. */
@@ -16,8 +15,8 @@ const ROUNDS = 4;
 /** How long an empty queue is looked at before a receive waits. */
 const LINGER_MS = 0.05;
 
-/** In place of a port: there was no room for the rights of this message, so nobody gets it. */
-const DAMAGED = 0xffffffff;
+/** Words of the batch for one message: kmsg, address, port, what went wrong. */
+const WORDS = 4;
 
 /** Who takes the messages. */
 export interface PumpSink {
@@ -25,6 +24,8 @@ export interface PumpSink {
   readonly expectant: boolean;
   /** One message; takes the kmsg. `port` is the name it was received with. */
   take(kmsg: number, address: number, port: number): void;
+  /** One message that found no room for all of its rights and memory, says `code`; takes the kmsg with what did find room. */
+  damaged(kmsg: number, address: number, port: number, code: number): void;
   /** A batch was taken. */
   taken(): void;
   /** Receiving failed for good with this code. */
@@ -39,7 +40,7 @@ export class Pump {
   /** Whether the pending receive keeps the event loop alive. */
   readonly #hold: boolean;
   readonly #completed: (code: number, kmsg: number) => void;
-  readonly #batch: Uint32Array = new Uint32Array(BATCH * 3);
+  readonly #batch: Uint32Array = new Uint32Array(BATCH * WORDS);
   /** What of the batch is still to be taken; some is left only where the sink threw. */
   #next = 0;
   #end = 0;
@@ -90,8 +91,8 @@ export class Pump {
   }
 
   #wake(code: number, kmsg: number): void {
-    if (code === 0) {
-      this.#takeOne(kmsg);
+    if (code === 0 || (kmsg !== 0 && delivers(code))) {
+      this.#takeOne(kmsg, code);
     } else if (code !== MACH_IPC_RETRY) {
       if (!this.#stopped) this.#sink.ended(code);
       this.#stopped = true;
@@ -160,24 +161,25 @@ export class Pump {
     }
     processor.forget(cookie);
     // In a turn of its own: whoever floods the port must not keep everything else from running.
-    const kmsg = kr === 0 ? processor.out(0) : 0;
+    const kmsg = kr === 0 || delivers(kr) ? processor.out(0) : 0;
     turn(() => this.#wake(kr, kmsg));
   }
 
-  #takeOne(kmsg: number): void {
+  #takeOne(kmsg: number, damage: number): void {
     const views = this.#space.views;
     const address = views.u32(kmsg + IpcKmsg_ikm_bytes);
     const port = views.u32(kmsg + IpcKmsg_ikm_local_name);
     views.reach(address, 24);
     views.reach(address, views.u32(address + 4));
-    this.#give(kmsg, address, port, false);
+    this.#give(kmsg, address, port, damage, false);
     this.#sink.taken();
   }
 
   /** What the sink throws is no reason to keep the next messages from it. */
-  #give(kmsg: number, address: number, port: number, polled: boolean): void {
+  #give(kmsg: number, address: number, port: number, damage: number, polled: boolean): void {
     try {
-      this.#sink.take(kmsg, address, port);
+      if (damage === 0) this.#sink.take(kmsg, address, port);
+      else this.#sink.damaged(kmsg, address, port, damage);
     } catch (error) {
       if (polled) throw error;
       report(error);
@@ -186,17 +188,16 @@ export class Pump {
 
   /** How many messages there were; negative when receiving failed. */
   #takeBatch(polled = false): number {
-    const count = this.#next < this.#end ? (this.#end - this.#next) / 3 : this.#fetch();
+    const count = this.#next < this.#end ? (this.#end - this.#next) / WORDS : this.#fetch();
     if (count <= 0) return count;
     const batch = this.#batch;
     this.#taking = true;
     try {
       while (this.#next < this.#end) {
         const j = this.#next;
-        this.#next = j + 3;
-        const port = batch[j + 2] as number;
-        if (port !== DAMAGED) this.#give(batch[j] as number, batch[j + 1] as number, port, polled);
-        else new Message(this.#space, batch[j] as number, batch[j + 1] as number)[Symbol.dispose]();
+        this.#next = j + WORDS;
+        const damage = batch[j + 3] as number;
+        this.#give(batch[j] as number, batch[j + 1] as number, batch[j + 2] as number, damage, polled);
       }
     } finally {
       this.#taking = false;
@@ -218,14 +219,15 @@ export class Pump {
     const count = processor.out(0);
     const from = processor.batch;
     const batch = this.#batch;
-    for (let i = 0, j = 0; i < count; i++, j += 3) {
+    for (let i = 0, j = 0; i < count; i++, j += WORDS) {
       batch[j] = from[i * 8] as number;
       batch[j + 1] = from[i * 8 + 1] as number;
-      batch[j + 2] = from[i * 8 + 7] === 0 ? (from[i * 8 + 6] as number) : DAMAGED;
+      batch[j + 2] = from[i * 8 + 6] as number;
+      batch[j + 3] = from[i * 8 + 7] as number;
       views.reach(batch[j + 1] as number, from[i * 8 + 2] as number);
     }
     this.#next = 0;
-    this.#end = count * 3;
+    this.#end = count * WORDS;
     return count;
   }
 }

@@ -151,7 +151,7 @@ export class ReceiveRight extends PortRight implements AsyncIterable<Message> {
     return tryReceiveMany(this.space, this.live("tryReceiveMany"), max);
   }
 
-  /** Messages as they come; each is the reader's to dispose. Ends when the port is disposed. */
+  /** Messages as they come; each is the reader's to dispose. Ends when the port is disposed. Leaves out what finds no room here. */
   [Symbol.asyncIterator](): AsyncIterator<Message> {
     return messages(this);
   }

@@ -220,7 +220,7 @@ export function failed(space: Space, kr: number, detail: string): Error {
 }
 
 /** HEADER_ERROR and BODY_ERROR deliver what could be translated. */
-function delivers(kr: number): boolean {
+export function delivers(kr: number): boolean {
   const base = kr & ~0x3e00;
   return base === 0x1000400b || base === 0x1000400c;
 }

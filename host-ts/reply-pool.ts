@@ -107,6 +107,13 @@ export class ReplyPool implements PumpSink {
     taker.reply(kmsg, address);
   }
 
+  damaged(kmsg: number, _address: number, port: number, code: number): void {
+    messageOf(this.#space, kmsg)[Symbol.dispose]();
+    const taker = this.#takers.get(port);
+    this.drop(port);
+    taker?.failed(errorOf("mach_msg", code, "there is no room for what the reply carries"));
+  }
+
   taken(): void {}
 
   ended(code: number): void {

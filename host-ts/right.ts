@@ -12,6 +12,7 @@ import {
 } from "./abi/codes.gen.js";
 import { call, callSync } from "./call.js";
 import { check } from "./errors.js";
+import { MovedRegion, Region } from "./memory/region.js";
 import type { Message } from "./message.js";
 import type { Outgoing } from "./outgoing.js";
 import { onDead } from "./events.js";
@@ -158,13 +159,15 @@ export class Moved {
 }
 
 /**
- * Marks `right` to be given away. It stays yours until the message that carries it was sent.
+ * Marks a right, or a region of memory, to be given away. It stays yours until the message that carries it was sent.
  *
  * @mach MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSG_TYPE_MOVE_RECEIVE
  */
-export function move(right: Right): Moved {
+export function move<T extends Right | Region>(right: T): T extends Region ? MovedRegion : Moved;
+export function move(right: Right | Region): Moved | MovedRegion {
+  if (right instanceof Region) return new MovedRegion(right);
   if (!(right instanceof SendRight || right instanceof SendOnceRight || right instanceof ReceiveRight)) {
-    throw new TypeError("move: expected a SendRight, SendOnceRight or ReceiveRight");
+    throw new TypeError("move: expected a SendRight, SendOnceRight, ReceiveRight or Region");
   }
   return new Moved(right);
 }

@@ -4,6 +4,7 @@
 import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS, KERN_TERMINATED } from "./abi/codes.gen.js";
 import { Bootstrap } from "./bootstrap/bootstrap.js";
 import { KernError } from "./errors.js";
+import { TaskMemory } from "./memory/task-memory.js";
 import { PortSet } from "./port-set.js";
 import type { Processor } from "./processor.js";
 import { type PortOptions, ReceiveRight } from "./receive-right.js";
@@ -17,7 +18,7 @@ export interface Quota {
   readonly ports?: number;
   /** Bytes of messages that it has sent and nobody has received yet. */
   readonly kmsgBytes?: number;
-  /** Bytes of out-of-line memory. */
+  /** Bytes of memory in the kernel, in whole pages, of regions that it made, or that it received and nobody else has. */
   readonly memoryBytes?: number;
 }
 
@@ -58,6 +59,7 @@ export class Task implements Disposable {
   readonly #startBootstrap: () => void;
   readonly #whenDisposed: (task: Task) => void;
   #bootstrap: Bootstrap | undefined;
+  #memory: TaskMemory | undefined;
   #disposed = false;
 
   /**
@@ -93,6 +95,12 @@ export class Task implements Disposable {
       this.#bootstrap = new Bootstrap(this);
     }
     return this.#bootstrap;
+  }
+
+  /** The task's memory in the kernel: regions, which messages move and share without copying them. */
+  get memory(): TaskMemory {
+    this.#memory ??= new TaskMemory(Space.of(this));
+    return this.#memory;
   }
 
   /**

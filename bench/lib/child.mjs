@@ -4,7 +4,7 @@ import { measure } from "./measure.mjs";
 import { Stage } from "./stage.mjs";
 import { moduleOf } from "./variants.mjs";
 
-/** Baselines may stand in several cases: every method is measured once. */
+/** Baselines may stand in several cases: every method is measured once, by `last` those behind all others that others should not follow. */
 function methodsOf(cases, available) {
   const methods = new Map();
   for (const { method, baselines } of cases) {
@@ -12,26 +12,26 @@ function methodsOf(cases, available) {
       if (!one.needs || available.includes(one.needs)) methods.set(one.name, one);
     }
   }
-  return [...methods.values()];
+  return [...methods.values()].sort((one, other) => (one.last ?? 0) - (other.last ?? 0));
 }
 
 /** One set of threads for each kernel that is compared, by its name; most questions have one, without a name. */
-async function openStages(methods, { clients, cores }) {
+async function openStages(methods, { clients, cores, maximumBytes }) {
   const withKernel = methods.some(({ needs }) => needs === "kernel");
   const stages = new Map();
   for (const { kernel } of methods) {
     if (stages.has(kernel)) continue;
     const module = kernel ? await moduleOf(kernel) : undefined;
-    stages.set(kernel, await Stage.open({ clients, withKernel, cores, kernel: module }));
+    stages.set(kernel, await Stage.open({ clients, withKernel, cores, kernel: module, maximumBytes }));
   }
   return stages;
 }
 
 async function runStage({ question, stage: name, cores, available, parameters }) {
   const { stages } = await import(`../${question}.mjs`);
-  const { clients, cases, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
+  const { clients, cases, maximumBytes, roundsMax = Infinity } = stages.find((stage) => stage.name === name);
   const methods = methodsOf(cases, available);
-  const opened = await openStages(methods, { clients, cores });
+  const opened = await openStages(methods, { clients, cores, maximumBytes });
   const rounds = Math.min(parameters.rounds, roundsMax);
   const results = await measure(({ kernel }) => opened.get(kernel), methods, { ...parameters, rounds });
   for (const stage of opened.values()) await stage.end();

@@ -41,6 +41,6 @@ export function environment(parameters) {
     method:
       "value: third-fastest round (fairness: median round); ratio: value / baselineValue; " +
       "methods take turns within one process and the same pinned threads; a round starts with an " +
-      "untimed eighth; payloads from a fixed seed, checked whole before and by one byte during timing",
+      "untimed eighth; payloads from a fixed seed, checked whole before, and during timing by one byte, or by the sum of what is read",
   };
 }

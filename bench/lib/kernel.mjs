@@ -10,6 +10,9 @@ export const machIpc = () => import(entry("index"));
 export const mig = () => import(entry("mig"));
 export const machTraps = () => import(entry("traps"));
 
-/** `module`: another kernel than the shipped one. */
-export const boot = async (module) => (await machIpc()).Kernel.boot(module ? { module } : {});
+/** `module`: another kernel than the shipped one; `maximumBytes`: another size of its memory than the default. */
+export const boot = async (module, maximumBytes) => {
+  const options = { ...(module && { module }), ...(maximumBytes && { maximumBytes }) };
+  return (await machIpc()).Kernel.boot(options);
+};
 export const join = async () => (await machIpc()).Task.self();

@@ -4,8 +4,8 @@
 // with like; nothing is asserted about absolute times.
 import { gaps, median, percentile, summary } from "./statistics.mjs";
 
-const CHECKED = 2048; // messages of the check: twice round a ring or queue of 1024
-const STEP = 256; // counts are multiples of every batch
+const CHECKED = 2048; // messages of the check: twice round a ring or queue of 1024. A method may say otherwise,
+const STEP = 256; // and too what its counts are multiples of: here, of every batch
 const TIMED_MAX = 20_000;
 
 /** `stageOf` says which threads run a method. Returns, by method name: nanoseconds a message for each round, statistics, hash, extras. */
@@ -14,7 +14,7 @@ export async function measure(stageOf, methods, { rounds, roundMs, size }) {
   for (const method of methods) {
     const stage = stageOf(method);
     await stage.openMethod(method);
-    const { hash } = await stage.run(method, { count: CHECKED, full: true });
+    const { hash } = await stage.run(method, { count: method.checked ?? CHECKED, full: true });
     const count = method.count?.[size] ?? (await warmUp(stage, method, roundMs));
     results.set(method.name, { hash, count, rounds: [], extras: [] });
   }
@@ -37,18 +37,20 @@ export async function measure(stageOf, methods, { rounds, roundMs, size }) {
 
 /** Three runs of growing length: compiled code, then a count that fills a round. */
 async function warmUp(stage, method, roundMs) {
-  let count = STEP;
+  const { step = STEP } = method;
+  let count = step;
   for (const part of [0.1, 0.5, 1]) {
     const { nanoseconds } = await stage.run(method, { count });
     const wanted = (part * roundMs * 1e6 * count) / nanoseconds;
-    const bounded = Math.min(Math.max(wanted, STEP), method.countMax ?? Infinity);
-    count = Math.round(bounded / STEP) * STEP;
+    const bounded = Math.min(Math.max(wanted, step), method.countMax ?? Infinity);
+    count = Math.round(bounded / step) * step;
   }
   return count;
 }
 
 async function oneRound(stage, method, result) {
-  await stage.run(method, { count: Math.max(STEP, (result.count >>> 11) * STEP) });
+  const { step = STEP } = method;
+  await stage.run(method, { count: Math.max(step, Math.floor(result.count / 8 / step) * step) });
   const { nanoseconds, extra } = await stage.run(method, { count: result.count });
   const messages = result.count * Math.max(1, stage.clients.length);
   result.rounds.push(nanoseconds / messages);

@@ -72,11 +72,14 @@ export class Stage {
   /** What was done about affinity, for the record. */
   pinning = [];
 
-  /** `cores`: those of the process that its threads may be pinned to; `kernel`: the module of one that is not shipped. */
-  static async open({ clients, withKernel, cores, kernel }) {
+  /**
+   * `cores`: those of the process that its threads may be pinned to; `kernel`: the module of one that is not shipped;
+   * `maximumBytes`: what the kernel's memory may grow to, if not its default.
+   */
+  static async open({ clients, withKernel, cores, kernel, maximumBytes }) {
     const stage = new Stage();
     const module = await compileRaw();
-    if (withKernel) stage.#kernel = await (await import("./kernel.mjs")).boot(kernel);
+    if (withKernel) stage.#kernel = await (await import("./kernel.mjs")).boot(kernel, maximumBytes);
     const spawn = (name, make) => (stage.#kernel ? stage.#kernel.spawn(make, { name }) : make());
     const shared = { module, memory: stage.#memory, withKernel };
     stage.servers.push(new Actor("server", 0, shared, spawn));

@@ -19,10 +19,11 @@ export function printTable(rows, { measured, rawBaselines, skipped }) {
   console.log("\nns a message of every method: third-fastest round, median round, one message p50, p99");
   for (const [stage, { results, pinning, cores }] of Object.entries(measured)) {
     console.log(`${stage} (cores ${cores}; ${[...new Set(pinning)].join(", ")})`);
+    const width = Math.max(...Object.keys(results).map((name) => name.length));
     for (const [name, { thirdFastest, median, single, hash }] of Object.entries(results)) {
       const times = [thirdFastest, median, single?.p50, single?.p99];
-      const shown = times.map((time) => (time === undefined ? "" : time.toFixed(0)).padStart(8));
-      console.log(`  ${name.padEnd(42)}${shown.join("")}  hash ${hash.toString(16)}`);
+      const shown = times.map((time) => (time === undefined ? "" : time.toFixed(0)).padStart(11));
+      console.log(`  ${name.padEnd(width)}${shown.join("")}  hash ${hash.toString(16)}`);
     }
   }
   for (const { name, value, best, ratio } of rawBaselines) {

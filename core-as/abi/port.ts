@@ -91,6 +91,7 @@ export const MACH_NOTIFY_DEAD_NAME: u32 = 72;
 export const IKOT_NONE: u32 = 0;
 export const IKOT_TASK: u32 = 2;
 export const IKOT_HOST: u32 = 3;
+export const IKOT_NAMED_ENTRY: u32 = 28;
 
 export const TASK_KERNEL_PORT: u32 = 1;
 export const TASK_HOST_PORT: u32 = 2;

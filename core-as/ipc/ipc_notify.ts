@@ -23,7 +23,9 @@ import {
   MSGH_ID,
   MSGH_VOUCHER_PORT,
 } from "../abi/message";
+import { IO_ACTIVE, IO_KOTYPE_SHIFT } from "./ipc_object";
 import {
+  IKOT_NAMED_ENTRY,
   MACH_NOTIFY_NO_SENDERS,
   MACH_NOTIFY_PORT_DELETED,
   MACH_NOTIFY_PORT_DESTROYED,
@@ -157,13 +159,24 @@ export function ipc_notify_post(kmsg: IpcKmsg, notify: u32): void {
   reap_push(changetype<usize>(kmsg));
 }
 
+/** A memory entry that nobody has a right for: its port dies, its memory is given up. Conditions: port locked, in a transaction. */
+function ipc_kobject_end(port: IpcPort): void {
+  const first: usize = port.ip_kobject;
+  port.io_bits = port.io_bits & ~IO_ACTIVE;
+  port.ip_dying = 1;
+  reap_push(changetype<usize>(port));
+  reap_push(first); // its work comes first
+}
+
 /**
- * Sends the armed no-senders notification if no sender is left.
+ * Sends the armed no-senders notification if no sender is left; a memory entry ends.
  *
  * Conditions: port locked, in a transaction. When memory is exhausted the request stays armed.
  */
 export function ipc_notify_no_senders_locked(port: IpcPort): void {
-  if (port.ip_nsrequest == 0 || port.ip_srights != 0 || !ip_active(port) || imq_sends(port, 1) != 0) return;
+  if (port.ip_srights != 0 || !ip_active(port)) return;
+  if (port.io_bits >>> IO_KOTYPE_SHIFT == IKOT_NAMED_ENTRY) ipc_kobject_end(port);
+  if (port.ip_nsrequest == 0 || imq_sends(port, 1) != 0) return;
   const kmsg = ipc_notify_make(MACH_NOTIFY_NO_SENDERS, port.ip_mscount);
   if (!kmsg) return;
   ipc_notify_post(kmsg, port.ip_nsrequest);

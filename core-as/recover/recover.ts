@@ -8,7 +8,6 @@ import { settle_waiters } from "./recover_waiters";
 import { io_lock_at } from "../ipc/ipc_object";
 import {
   frame_owner_at,
-  FRAME_FREE,
   FRAME_HAND,
   FRAME_KIND_MASK,
   FRAME_KMSG,
@@ -293,7 +292,7 @@ function free_runs(pid: u32): void {
       free = kmsg.z_owner == pid && kmsg.ikm_frames == 0;
     }
     if (kind == FRAME_OBJECT) free = word_load(owner & ~FRAME_KIND_MASK) == pid;
-    if (free) word_cas(frame_owner_at(frame), owner, FRAME_FREE);
+    if (free) frames_free(frame, 1, owner);
   }
 }
 

@@ -126,7 +126,7 @@ function object_check(object: VmObject): bool {
     if (vme_at(at).vme_object != changetype<usize>(object)) continue;
     refs++;
     if (leased) leases++;
-    if (leased) writes += vme_at(at).vme_writes;
+    if (leased) writes += vme_at(at).vme_flags;
   }
   if (object.vo_lock != 0 || refs != object.vo_refs || leases != object.vo_leases) return false;
   if (writes != object.vo_wleases || object.vo_pages == 0) return false;

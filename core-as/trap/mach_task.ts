@@ -51,6 +51,7 @@ import {
   task_terminate as terminate,
 } from "../task/task";
 import { vm_map_of } from "../vm/vm_map";
+import { vm_map_inherit } from "../vm/vm_share";
 import { allocate } from "./mach_port";
 import {
   caller_enter,
@@ -67,6 +68,7 @@ import {
   target_lock,
 } from "./target";
 import { trap_enter, trap_leave } from "./trap";
+import { memory_carrier } from "./vm";
 
 /** Makes a task; quotas of 0 are none. Returns: out 0 its handle, 1 its serial number; KERN_INVALID_TASK, no such parent; KERN_RESOURCE_SHORTAGE. */
 export function task_create(parent: u32, quota_ports: u32, quota_kmsg_bytes: u32, quota_frames: u32): u32 {
@@ -91,30 +93,37 @@ function give_up(task: IpcSpace): u32 {
 }
 
 /**
- * Makes a task that runs nowhere, child of the target, with its limits and ports.
+ * Makes a task that runs nowhere, child of the target, with its limits and ports, and what its memory's inheritance says.
  *
  * Returns: out 0 the caller's name for the child's port; codes of caller_enter; KERN_RESOURCE_SHORTAGE.
  * Races:   the child begins when its port has arrived; until then it dies with its maker.
  */
-export function task_create_child(handle: u32, target: u32): u32 {
+export function task_create_child(handle: u32, target: u32, inherit_memory: u32): u32 {
   const kr = caller_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   const parent = space_of(handle);
   is_unlock(caller_of(handle));
-  const kmsg = carrier_alloc(MACH_MSG_TYPE_PORT_SEND);
+  const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
   const tail = task_tail(parent);
   const task = create(tail.t_quota_ports, tail.t_quota_kmsg_bytes, vm_map_of(changetype<usize>(parent)).vm_quota);
   if (!task) {
     ipc_kmsg_free(kmsg);
     return trap_leave(KERN_RESOURCE_SHORTAGE);
   }
-  let code = KERN_INVALID_TASK;
-  if (task_inherit(task, parent, me().p_target_serial)) {
+  const lives = task_inherit(task, parent, me().p_target_serial);
+  let code = lives ? KERN_SUCCESS : KERN_INVALID_TASK;
+  if (lives && inherit_memory != 0) {
+    const memory = vm_map_of(changetype<usize>(parent));
+    const own = vm_map_of(changetype<usize>(task));
+    code = vm_map_inherit(memory, me().p_target_serial, own, ikm_port_at(kmsg, 0));
+  }
+  if (code == KERN_SUCCESS) {
     copy_send(carrier_slot(kmsg), task_tail(task).t_self);
     code = carry_into(caller_of(handle), me().p_caller_serial, kmsg);
   } else {
-    ipc_kmsg_free(kmsg);
+    ipc_kmsg_destroy(kmsg);
   }
   if (code == KERN_SUCCESS) task_begin(task);
   else terminate(task, task_tail(task).t_serial, 0);

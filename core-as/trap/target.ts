@@ -35,7 +35,8 @@ export function caller_enter(handle: u32, target: u32): u32 {
   return trap_leave(code);
 }
 
-function target_find(task: IpcSpace, name: u32): u32 {
+/** Finds the task of a port's name in the caller's space, which is locked. Returns: as caller_enter; the target in this processor's record. */
+export function target_find(task: IpcSpace, name: u32): u32 {
   const entry = ipc_entry_lookup(task, name);
   if (!entry || (ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND) == 0) return MACH_SEND_INVALID_DEST;
   const target = task_of_port(port_at(entry.ie_object)); // the entry keeps the port

@@ -1,7 +1,7 @@
 // Memory in motion: chains of entries that leave one map, as a copy or for good, and enter another. A message has such a chain in a slot;
 // so what a message carries is found by who destroys it. Nothing is copied but: pages that somebody may write at this moment
-// (a write lease), memory that is shared on purpose, what is leased and moves, and the parts of pages at both ends of a range, whose other
-// bytes are nobody else's business. Those are copied with nothing locked.
+// (a write lease), memory that is shared on purpose, what is leased and moves, and the parts of pages at both ends of a range, if their other
+// bytes are not zeroes: those are nobody else's business. What is copied is copied with nothing locked.
 //
 // Each entry is a transaction, after which it is either in the map or in the chain.
 
@@ -90,11 +90,10 @@ export function vm_map_copyin(map: VmMap, serial: u32, address: u32, size: u32, 
       return KERN_INVALID_ADDRESS; // another thread removed it meanwhile
     }
     const entry = vme_at(at);
-    const ends = (address + size) & (FRAME_BYTES - 1);
-    const part = (page == start && (address & (FRAME_BYTES - 1)) != 0) || (page == end - 1 && ends != 0);
+    const part = !whole(entry, page, address, size);
     let stop = min(entry.vme_end, end);
     if (part) stop = page + 1;
-    else if (stop == end && ends != 0) stop--;
+    else if (stop == end && stop - page > 1 && !whole(entry, end - 1, address, size)) stop--;
     code = KERN_RESOURCE_SHORTAGE;
     if (entry.vme_object != 0 && (part || busy(entry, moves))) {
       stop = min(stop, page + most);
@@ -124,6 +123,25 @@ export function vm_map_copyin(map: VmMap, serial: u32, address: u32, size: u32, 
   vme_at(load<u32>(slot_at)).vme_skip = address & (FRAME_BYTES - 1);
   vme_at(load<u32>(slot_at)).vme_bytes = size;
   return KERN_SUCCESS;
+}
+
+/** Whether `page` has nothing but zeroes beside the range. Conditions: map locked; it is of the entry, and of the range. */
+function whole(entry: VmEntry, page: u32, address: u32, size: u32): bool {
+  if (entry.vme_object == 0) return true;
+  const at = vo_page_at(object_at(entry.vme_object), entry.vme_offset + (page - entry.vme_start));
+  const head = page == address >>> VM_PAGE_SHIFT ? address & (FRAME_BYTES - 1) : 0;
+  const ends = page == vm_range_end(address, size) - 1 ? (address + size) & (FRAME_BYTES - 1) : 0;
+  return zeroes(at, at + head) && (ends == 0 || zeroes(at + ends, at + FRAME_BYTES));
+}
+
+/** Whether there are only zeroes from `from` to `to`. */
+function zeroes(from: usize, to: usize): bool {
+  for (let at = from; at < to; ) {
+    const wide = (at & 7) == 0 && at + 8 <= to;
+    if (wide ? load<u64>(at) != 0 : load<u8>(at) != 0) return false;
+    at += wide ? 8 : 1;
+  }
+  return true;
 }
 
 /** Whether the object's pages must be copied now. Conditions: map locked. Races: leases of others, who cannot write what is shared. */

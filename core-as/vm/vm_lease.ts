@@ -30,7 +30,7 @@ export function vm_lease_begin(map: VmMap, serial: u32, address: u32, size: u32,
   const entry = vme_at(vm_map_lookup(map, page));
   const object = object_at(entry.vme_object);
   const first = entry.vme_offset + (page - entry.vme_start);
-  vme_at(lease).vme_writes = writes ? 1 : 0;
+  vme_at(lease).vme_flags = writes ? 1 : 0;
   vo_lock(object);
   vme_refer_locked(lease, changetype<usize>(object), first);
   object.vo_leases = object.vo_leases + 1;
@@ -61,7 +61,7 @@ export function vm_lease_end(lease: usize): u32 {
   const object = object_at(vme_at(lease).vme_object);
   vo_lock(object);
   object.vo_leases = object.vo_leases - 1;
-  if (vme_at(lease).vme_writes != 0) object.vo_wleases = object.vo_wleases - 1;
+  if (vme_at(lease).vme_flags != 0) object.vo_wleases = object.vo_wleases - 1;
   vme_at(lease).vme_object = 0;
   journal_set(lease, my_pid());
   vm_object_release_locked(object);

@@ -84,8 +84,8 @@ export class VmEntry extends Element {
   /** Of the first of a chain: offset of the first byte in its page, and how many bytes there are. */
   vme_skip: u32;
   vme_bytes: u32;
-  /** Of a lease: whether it writes, and the page that it began at. */
-  vme_writes: u32;
+  /** Of a lease: 1 if it writes. Of the first of a memory entry's chain: what the entry allows, see trap/vm_entry.ts. */
+  vme_flags: u32;
 
   get vme_next(): u32 {
     return this._vme_next;

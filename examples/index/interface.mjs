@@ -10,6 +10,6 @@ export const Index = defineSubsystem({
   base: 7000,
   routines: {
     /** Counts the words of a piece of text; the answer is what `encode` in words.mjs writes. */
-    count: routine({ text: t.bytes(PIECE_BYTES) }, { counts: t.bytes(2 * PIECE_BYTES) }),
+    count: routine({ text: t.memory(PIECE_BYTES) }, { counts: t.bytes(2 * PIECE_BYTES) }),
   },
 });

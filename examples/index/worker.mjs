@@ -6,5 +6,9 @@ import { count, encode } from "./words.mjs";
 
 const task = await Task.self();
 await task.bootstrap.serve(Index, task.data.service, {
-  count: ({ text }) => ({ counts: encode(count(text, new Map())) }),
+  count: ({ text }) => {
+    const counts = encode(count(text.bytes(), new Map())); // a copy: decoders of some platforms refuse shared memory
+    text[Symbol.dispose]();
+    return { counts };
+  },
 });

@@ -220,6 +220,7 @@ export const MACH_NOTIFY_DEAD_NAME = 72;
 export const IKOT_NONE = 0;
 export const IKOT_TASK = 2;
 export const IKOT_HOST = 3;
+export const IKOT_NAMED_ENTRY = 28;
 export const TASK_KERNEL_PORT = 1;
 export const TASK_HOST_PORT = 2;
 export const TASK_BOOTSTRAP_PORT = 4;

@@ -112,6 +112,7 @@ export const PROCESSOR_KERNEL = 2;
 export const PROCESSOR_RECOVERING = 5;
 export const PROCESSOR_USER = 1;
 export const FRAME_KIND_MASK = 15;
+export const FRAME_POISONED = 9;
 export const FRAME_ZONE = 2;
 export const OWNER_FREE = 0;
 export const OWNER_HELD = 256;

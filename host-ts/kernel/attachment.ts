@@ -54,7 +54,7 @@ export async function attachStranger(
     await watched.watch({ ...life, lock, task: NO_TASK });
     processor = await Processor.attach(attachment, life.pid);
     const { core } = processor;
-    check("task_create", core.task_create(attachment.parent, 0, 0));
+    check("task_create", core.task_create(attachment.parent, 0, 0, 0));
     const handle = processor.out(0);
     check("task_attach", core.task_attach(handle));
     return make({ name, processor, handle, disposed: leave });

@@ -11,7 +11,7 @@ import {
 import { CALL_BITS, callError, exchange, startCall } from "../call.js";
 import { Draft } from "../draft.js";
 import { errorOf, KernError, MigError } from "../errors.js";
-import { releaseReceived } from "../message.js";
+import { releaseMemory, releaseReceived } from "../message.js";
 import type { SendRight } from "../right.js";
 import { sendDraft } from "../send.js";
 import type { Space } from "../space.js";
@@ -142,6 +142,7 @@ function readReply(space: Space, reply: Codec, id: number, words: Int32Array, at
     space.recycle(kmsg);
     return result;
   }
+  releaseMemory(space, at);
   releaseReceived(space, kmsg, at, true, true);
   throw new MigError(reply.label, result);
 }

@@ -2,19 +2,20 @@
 //
 //   header 24 | [ports: count 4, descriptors 12 each] | [NDR 8] | [RetCode 4, simple replies] | fields
 //
-// All ports come first, in the order of the declaration, then all else. Fields are written and read
-// in the kmsg, in place.
+// All that has a descriptor comes first, in the order of the declaration, then all else; what is out of
+// line has its count there. Fields are written and read in the kmsg, in place.
 
-import { MIG_ARRAY_TOO_LARGE, MIG_BAD_ARGUMENTS, MIG_TYPE_ERROR } from "../abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, MIG_ARRAY_TOO_LARGE, MIG_BAD_ARGUMENTS, MIG_TYPE_ERROR } from "../abi/codes.gen.js";
 import { COMPLEX, type Draft } from "../draft.js";
 import { MigError } from "../errors.js";
 import { fixed } from "../memory/views.js";
 import { Moved, rightOf, type SendRight } from "../right.js";
 import type { Message } from "../message.js";
 import type { Space } from "../space.js";
+import { countFits, fitsField, type Load, loadInto, loadOf, namesOf, unload } from "./out-of-line.js";
 import { readText, writeText } from "./text.js";
 import { arrival, bytesOf, type Field, fits, MASKS, NAMES, narrow, sum, travel } from "./fields.js";
-import { BOOL, BYTES, type Fields, INT32, INT64, SEND, STRING, UINT32 } from "./types.js";
+import { ARRAY, BOOL, BYTES, type Fields, INT32, INT64, MEMORY, SEND, STRING, UINT32 } from "./types.js";
 
 /** Values by name. */
 export type Values = Record<string, unknown>;
@@ -25,6 +26,9 @@ const NDR_HIGH = 1;
 /** Bytes of the message that says that a call failed. */
 export const ERROR_REPLY_BYTES: number = 36;
 
+const NO_LOADS: readonly Load[] = [];
+const NO_NAMES: readonly Uint32Array[] = [];
+
 /** One direction of a routine. */
 export class Codec {
   /** For errors: `Subsystem.routine`. */
@@ -32,6 +36,7 @@ export class Codec {
   readonly #ports: readonly Field[];
   readonly #inline: readonly Field[];
   readonly #complex: boolean;
+  readonly #outOfLine: boolean;
   readonly #ndr: boolean;
   readonly #retCode: boolean;
   /** Words before the fields. */
@@ -40,10 +45,14 @@ export class Codec {
   readonly #most: number;
 
   constructor(label: string, fields: Fields, reply: boolean) {
-    const all = Object.entries(fields).map(([name, { kind, maxBytes }]): Field => ({ name, kind, maxBytes }));
+    let descriptors = 0;
+    const all = Object.entries(fields).map(([name, { kind, maxBytes, element = 0 }]): Field => {
+      return { name, kind, maxBytes, element, descriptor: kind >= SEND ? descriptors++ : 0 };
+    });
     this.label = label;
     this.#ports = all.filter(({ kind }) => kind >= SEND);
-    this.#inline = all.filter(({ kind }) => kind < SEND);
+    this.#inline = all.filter(({ kind }) => kind < SEND || kind >= MEMORY);
+    this.#outOfLine = all.some(({ kind }) => kind >= MEMORY);
     this.#complex = this.#ports.length > 0;
     this.#retCode = reply && !this.#complex;
     this.#ndr = this.#retCode || this.#inline.length > 0;
@@ -69,18 +78,20 @@ export class Codec {
   ): Draft {
     const space = draft.space;
     const inline = this.#inline;
+    const loads = this.#outOfLine ? this.#load(values) : NO_LOADS;
     let room = this.#head * 4;
     for (let i = 0; i < inline.length; i++) room += this.#room(inline[i] as Field, values);
-    if (host !== null && space.reusable(host.kmsg, room, this.#ports.length)) {
+    const slots = sum(loads, ({ rights }) => rights.length) + this.#ports.length; // of rights, and one each of descriptors
+    if (host !== null && space.reusable(host.kmsg, room, slots)) {
       const at = host.start();
       draft.adopt(host.surrender(), at, room);
     } else {
-      draft.prepare(room, this.#ports.length);
+      draft.prepare(room, slots);
     }
     try {
-      draft.size = (this.#write(draft, values) - draft.at) << 2;
+      draft.size = (this.#write(draft, values, loads) - draft.at) << 2;
       draft.header(this.#complex ? bits | COMPLEX : bits, remote, local, id);
-      if (this.#complex) this.#embark(draft, values);
+      if (this.#complex) this.#embark(draft, values, loads);
     } catch (error) {
       draft.discard();
       throw error;
@@ -101,15 +112,19 @@ export class Codec {
     if (size < this.#least || size > this.#most || (size & 3) !== 0) return MIG_BAD_ARGUMENTS;
     if (complex && !this.#portsFit(words, at)) return MIG_TYPE_ERROR;
     const values: Values = {};
-    if (!this.#read(space, words, at + this.#head, at + (size >>> 2), values)) return MIG_BAD_ARGUMENTS;
-    if (complex) this.#disembark(space, words, at, values);
+    const wrong = this.#read(space, words, at, at + (size >>> 2), values);
+    if (wrong !== 0) return wrong;
+    if (!complex) return values;
+    const names = this.#outOfLine ? namesOf(space, this.#ports, words, at) : NO_NAMES;
+    if (names === null) return KERN_RESOURCE_SHORTAGE;
+    this.#disembark(space, words, at, values, names);
     return values;
   }
 
   /** Most bytes that the field can take with this value, which is checked. */
   #room(field: Field, values: Values): number {
     const kind = field.kind;
-    if (kind < INT64) return 4;
+    if (kind < INT64 || kind >= MEMORY) return 4;
     if (kind < STRING) return 8;
     const value = values[field.name];
     if (kind === STRING) {
@@ -126,7 +141,7 @@ export class Codec {
    * Writes all but the header and the rights; returns the word behind. There is room for the values as
    * they were, which may be others by now: they are the program's own objects.
    */
-  #write(draft: Draft, values: Values): number {
+  #write(draft: Draft, values: Values, loads: readonly Load[]): number {
     const views = draft.space.views;
     const words = views.i32;
     const end = draft.at + (draft.size >>> 2);
@@ -140,8 +155,12 @@ export class Codec {
     const inline = this.#inline;
     for (let i = 0; i < inline.length; i++) {
       const field = inline[i] as Field;
-      const value = values[field.name];
       const kind = field.kind;
+      if (kind >= MEMORY) {
+        words[word++] = (loads[field.descriptor] as Load).count;
+        continue;
+      }
+      const value = values[field.name];
       if (kind < BOOL) {
         if (typeof value !== "number" || !fits(kind, value)) throw this.#wrong(field, NAMES[kind] as string);
         words[word++] = kind === UINT32 || kind === INT32 ? value : value & (MASKS[kind] as number);
@@ -195,13 +214,30 @@ export class Codec {
     return clamped;
   }
 
+  /** What goes out of line, by its descriptor. */
+  #load(values: Values): Load[] {
+    const loads: Load[] = [];
+    for (const field of this.#ports) {
+      if (field.kind < MEMORY) continue;
+      const load = loadOf(field, values[field.name]);
+      if (load === null) throw this.#wrong(field, NAMES[field.kind] as string);
+      if (load.count > field.maxBytes) throw this.#tooLarge(field);
+      loads[field.descriptor] = load;
+    }
+    return loads;
+  }
+
   /** Writes the descriptors; from here on the rights are the message's. */
-  #embark(draft: Draft, values: Values): void {
+  #embark(draft: Draft, values: Values, loads: readonly Load[]): void {
     const words = draft.space.views.i32;
     const ports = this.#ports;
     words[draft.at + 6] = ports.length;
     for (let i = 0; i < ports.length; i++) {
       const field = ports[i] as Field;
+      if (field.kind >= MEMORY) {
+        loadInto(draft, i, loads[i] as Load);
+        continue;
+      }
       const value = values[field.name];
       const disposition = travel(field.kind, value);
       if (disposition === 0) throw this.#wrong(field, NAMES[field.kind] as string);
@@ -219,36 +255,49 @@ export class Codec {
     const ports = this.#ports;
     for (let i = 0; i < ports.length; i++) {
       const word = words[at + 9 + i * 3] as number;
-      if (word >>> 24 !== 0 || word >>> 16 !== arrival((ports[i] as Field).kind)) return false;
+      const field = ports[i] as Field;
+      if (field.kind >= MEMORY) {
+        if (!fitsField(field, word)) return false;
+      } else if (word >>> 24 !== 0 || word >>> 16 !== arrival(field.kind)) {
+        return false;
+      }
     }
     return true;
   }
 
-  #disembark(space: Space, words: Int32Array, at: number, values: Values): void {
+  #disembark(space: Space, words: Int32Array, at: number, values: Values, names: readonly Uint32Array[]): void {
     const ports = this.#ports;
     for (let i = 0; i < ports.length; i++) {
       const field = ports[i] as Field;
-      values[field.name] = rightOf(space, arrival(field.kind), (words[at + 7 + i * 3] as number) >>> 0);
+      const word = at + 7 + i * 3;
+      values[field.name] =
+        field.kind >= MEMORY
+          ? unload(space, field, words, word, names[i])
+          : rightOf(space, arrival(field.kind), (words[word] as number) >>> 0);
     }
   }
 
-  /** Reads the fields between `word` and `end`; false when they do not fill it exactly or are malformed. */
-  #read(space: Space, words: Int32Array, word: number, end: number, values: Values): boolean {
+  /** Reads the fields up to `end`; a code when they do not fill it exactly or are malformed. */
+  #read(space: Space, words: Int32Array, at: number, end: number, values: Values): number {
+    let word = at + this.#head;
     const octets = space.views.octets;
     const inline = this.#inline;
     for (let i = 0; i < inline.length; i++) {
-      if (word >= end) return false;
+      if (word >= end) return MIG_BAD_ARGUMENTS;
       const field = inline[i] as Field;
       const kind = field.kind;
       const first = words[word] as number;
-      if (kind < BOOL) {
+      if (kind >= MEMORY) {
+        if (!countFits(field, words, at + 7 + field.descriptor * 3, first >>> 0)) return MIG_TYPE_ERROR;
+        word++;
+      } else if (kind < BOOL) {
         values[field.name] = narrow(kind, first);
         word++;
       } else if (kind === BOOL) {
         values[field.name] = first !== 0;
         word++;
       } else if (word + 2 > end && kind !== BYTES) {
-        return false;
+        return MIG_BAD_ARGUMENTS;
       } else if (kind < STRING) {
         const high = words[word + 1] as number;
         values[field.name] = (BigInt(kind === INT64 ? high : high >>> 0) << 32n) | BigInt(first >>> 0);
@@ -256,21 +305,21 @@ export class Codec {
       } else if (kind === STRING) {
         const count = (words[word + 1] as number) >>> 0;
         const start = (word + 2) * 4;
-        if (count === 0 || count > field.maxBytes + 1 || start + count > end * 4) return false;
-        if (octets[start + count - 1] !== 0) return false;
+        if (count === 0 || count > field.maxBytes + 1 || start + count > end * 4) return MIG_BAD_ARGUMENTS;
+        if (octets[start + count - 1] !== 0) return MIG_BAD_ARGUMENTS;
         const text = readText(octets, start, count - 1);
-        if (text === null) return false;
+        if (text === null) return MIG_BAD_ARGUMENTS;
         values[field.name] = text;
         word += 2 + ((count + 3) >>> 2);
       } else {
         const count = first >>> 0;
         const start = (word + 1) * 4;
-        if (count > field.maxBytes || start + count > end * 4) return false;
+        if (count > field.maxBytes || start + count > end * 4) return MIG_BAD_ARGUMENTS;
         values[field.name] = octets.slice(start, start + count);
         word += 1 + ((count + 3) >>> 2);
       }
     }
-    return word === end;
+    return word === end ? 0 : MIG_BAD_ARGUMENTS;
   }
 
   #wrong(field: Field, expected: string): TypeError {
@@ -278,6 +327,10 @@ export class Codec {
   }
 
   #tooLarge(field: Field): MigError {
-    return new MigError(this.label, MIG_ARRAY_TOO_LARGE, `${field.name}: more than ${field.maxBytes} bytes`);
+    return new MigError(
+      this.label,
+      MIG_ARRAY_TOO_LARGE,
+      `${field.name}: more than ${field.maxBytes}${field.kind === ARRAY ? "" : " bytes"}`,
+    );
   }
 }

@@ -2,13 +2,30 @@
 
 import { ReceiveRight } from "../receive-right.js";
 import { Moved, SendOnceRight, SendRight } from "../right.js";
-import { INT8, INT32, INT64, MAKE_SEND, RECEIVE, SEND, SEND_ONCE, STRING, UINT8, UINT16, UINT32 } from "./types.js";
+import {
+  INT8,
+  INT32,
+  INT64,
+  MAKE_SEND,
+  MEMORY,
+  RECEIVE,
+  SEND,
+  SEND_ONCE,
+  STRING,
+  UINT8,
+  UINT16,
+  UINT32,
+} from "./types.js";
 
 /** An argument of one message. */
 export interface Field {
   readonly name: string;
   readonly kind: number;
   readonly maxBytes: number;
+  /** What an array has. */
+  readonly element: number;
+  /** Of what has a descriptor: which one. */
+  readonly descriptor: number;
 }
 
 /** What the kinds are called in errors. */
@@ -28,6 +45,8 @@ export const NAMES: readonly string[] = [
   "a ReceiveRight",
   "a SendOnceRight, or a ReceiveRight to make one from",
   "move() of a ReceiveRight",
+  "a Region, or a range() or move() of one",
+  "an array of rights that all travel alike",
 ];
 const LEAST: readonly number[] = [-0x80, 0, -0x8000, 0, -0x80000000, 0];
 const MOST: readonly number[] = [0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff];
@@ -47,7 +66,7 @@ export function narrow(kind: number, word: number): number {
 
 /** Bytes that the field takes when `length` bytes of a string or of bytes are in it. */
 export function bytesOf({ kind }: Field, length: number): number {
-  if (kind < INT64) return 4;
+  if (kind < INT64 || kind >= MEMORY) return 4;
   if (kind < STRING) return 8;
   if (kind === STRING) return 8 + ((length + 4) & ~3);
   return 4 + ((length + 3) & ~3);
@@ -69,6 +88,6 @@ export function arrival(kind: number): number {
   return kind === SEND_ONCE ? 18 : 17;
 }
 
-export function sum(fields: readonly Field[], bytes: (field: Field) => number): number {
-  return fields.reduce((total, field) => total + bytes(field), 0);
+export function sum<T>(all: readonly T[], amount: (one: T) => number): number {
+  return all.reduce((total, one) => total + amount(one), 0);
 }

@@ -3,9 +3,10 @@
 // released; so it is when the handler fails. What a handler that succeeds was given is the handler's.
 
 import { report } from "#platform";
-import { MIG_BAD_ID, MIG_REMOTE_ERROR } from "../abi/codes.gen.js";
+import { KERN_RESOURCE_SHORTAGE, MIG_BAD_ID, MIG_REMOTE_ERROR } from "../abi/codes.gen.js";
 import { Draft } from "../draft.js";
 import { KernError } from "../errors.js";
+import { MovedRegion } from "../memory/region.js";
 import { Message } from "../message.js";
 import { isPort } from "../port-right.js";
 import { Pump, type PumpSink } from "../pump.js";
@@ -145,6 +146,10 @@ class Loop implements PumpSink {
     );
   }
 
+  damaged(kmsg: number, address: number): void {
+    this.#refuse(new Message(this.#space, kmsg, address), KERN_RESOURCE_SHORTAGE);
+  }
+
   taken(): void {
     this.#replies.flush();
   }
@@ -180,7 +185,7 @@ class Loop implements PumpSink {
   }
 
   #failed(entry: Entry, message: Message, args: Values, error: unknown, to = this.#wanted(message)): void {
-    for (const value of Object.values(args)) disposeRight(value);
+    for (const value of Object.values(args).flat()) disposeRight(value);
     const expected = error instanceof KernError && error.kr !== 0;
     this.#refuse(message, expected ? error.kr : MIG_REMOTE_ERROR, to);
     if (expected) return;
@@ -251,8 +256,10 @@ function disposeMoved(values: unknown): void {
   if (typeof values !== "object" || values === null) return;
   for (const name of Object.keys(values)) {
     try {
-      const value = (values as Values)[name];
-      if (value instanceof Moved) value.right[Symbol.dispose]();
+      for (const value of [(values as Values)[name]].flat()) {
+        if (value instanceof Moved) value.right[Symbol.dispose]();
+        else if (value instanceof MovedRegion) value.region[Symbol.dispose]();
+      }
     } catch {
       // A getter of the handler's, which has failed already.
     }

@@ -5,9 +5,11 @@
 //   string                 offset 0, count, bytes and NUL, zeros to 4      (c_string[*:maxBytes + 1])
 //   bytes                  count, bytes, zeros to 4                        (array[*:maxBytes] of byte)
 //   rights                 a port descriptor each, before everything else
+//   memory, arrays         a descriptor each among those, and a count in their place among the others
 
+import type { OutgoingMemory, Region } from "../memory/region.js";
 import type { ReceiveRight } from "../receive-right.js";
-import type { Moved, OutgoingRight, SendOnceRight, SendRight } from "../right.js";
+import type { Moved, OutgoingRight, Right, SendOnceRight, SendRight } from "../right.js";
 
 export const INT8 = 0;
 export const UINT8 = 1;
@@ -24,12 +26,21 @@ export const SEND = 11;
 export const MAKE_SEND = 12;
 export const SEND_ONCE = 13;
 export const RECEIVE = 14;
+export const MEMORY = 15;
+export const ARRAY = 16;
+
+/** More than an address space holds. */
+const MOST_MEMORY = 0xffffffff;
+/** What one message carries at most. */
+const MOST_RIGHTS = 16383;
 
 /** One type of argument. */
 export interface WireType<In, Out> {
   readonly kind: number;
-  /** Most bytes of a string or of bytes; else 0. */
+  /** Most bytes of a string, of bytes or of memory, most rights of an array; else 0. */
   readonly maxBytes: number;
+  /** What an array has; else absent. */
+  readonly element?: number;
   /** What callers give; never there. */
   readonly in?: In;
   /** What comes out; never there. */
@@ -60,6 +71,22 @@ function bounded<In, Out>(kind: number, maxBytes: number): WireType<In, Out> {
   return type(kind, maxBytes);
 }
 
+function memory(maxBytes: number = MOST_MEMORY): WireType<OutgoingMemory, Region> {
+  if (!Number.isInteger(maxBytes) || maxBytes < 0 || maxBytes > MOST_MEMORY) {
+    throw new TypeError("maxBytes: expected a whole number of bytes");
+  }
+  return type(MEMORY, maxBytes);
+}
+
+function array<In, Out>(element: WireType<In, Out>, maxCount: number): WireType<readonly In[], readonly Out[]> {
+  const kind = element?.kind;
+  if (!(kind >= SEND && kind <= RECEIVE)) throw new TypeError("array: expected a type of rights, such as t.send");
+  if (!Number.isInteger(maxCount) || maxCount < 0 || maxCount > MOST_RIGHTS) {
+    throw new TypeError(`maxCount: expected a whole number up to ${MOST_RIGHTS}`);
+  }
+  return Object.freeze({ kind: ARRAY, maxBytes: maxCount, element: kind });
+}
+
 /** The types of arguments. */
 export const t: {
   readonly int8: Scalar<number>;
@@ -83,6 +110,13 @@ export const t: {
   readonly sendOnce: WireType<SendOnceRight | Moved | ReceiveRight, SendOnceRight>;
   /** A receive right, passed with `move`. */
   readonly receive: WireType<Moved, ReceiveRight>;
+  /**
+   * Memory out of line, at most `maxBytes` bytes: a region or a range of one is copied, without copying its pages; with `move` it is given
+   * away. Arrives as a region.
+   */
+  memory(maxBytes?: number): WireType<OutgoingMemory, Region>;
+  /** At most `maxCount` rights of one type, out of line. Those of one array all travel alike: copied, moved or made. */
+  array<In, Out extends Right>(element: WireType<In, Out>, maxCount: number): WireType<readonly In[], readonly Out[]>;
 } = Object.freeze({
   int8: type<number, number>(INT8),
   uint8: type<number, number>(UINT8),
@@ -99,4 +133,6 @@ export const t: {
   makeSend: type<ReceiveRight, SendRight>(MAKE_SEND),
   sendOnce: type<SendOnceRight | Moved | ReceiveRight, SendOnceRight>(SEND_ONCE),
   receive: type<Moved, ReceiveRight>(RECEIVE),
+  memory,
+  array,
 });

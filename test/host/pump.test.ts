@@ -44,6 +44,10 @@ class Sink {
   }
 
   readonly take: (kmsg: number, address: number) => void;
+  damaged(): void {
+    throw new Error("not expected");
+  }
+
   taken(): void {}
   ended(): void {}
 }
@@ -97,7 +101,7 @@ test("a wait that an exception left keeps nothing alive", () => {
     },
     processor: { expect: () => 7, strand: (cookie: number) => void stranded.push(cookie) },
   };
-  const sink = { expectant: false, take() {}, taken() {}, ended() {} };
+  const sink = { expectant: false, take() {}, damaged() {}, taken() {}, ended() {} };
   const pump = new Pump(space as unknown as ConstructorParameters<typeof Pump>[0], 1, sink, true);
   expect(() => pump.start()).toThrow("no stack");
   expect(stranded).toEqual([7]);

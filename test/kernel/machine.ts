@@ -37,6 +37,11 @@ function crashModule(): WebAssembly.Module {
   return compiled;
 }
 
+/** The debug build as it is: faster, but it stops nowhere. */
+export function plainModule(): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(DEBUG));
+}
+
 /** Accesses after which a call is taken for one that never ends. */
 const ENDLESS = 3_000_000;
 /** Accesses after which one that acts in the midst of another's call is taken for one that waits for it. */
@@ -90,7 +95,7 @@ export class Agent {
     for (const type of ["i32", "i64", "f32", "f64"]) {
       Object.assign(env, { [`load_val_${type}`]: value, [`store_val_${type}`]: value });
     }
-    this.core = new WebAssembly.Instance(crashModule(), { env }).exports as unknown as Core;
+    this.core = new WebAssembly.Instance(machine.module, { env }).exports as unknown as Core;
   }
 
   get record(): number {
@@ -474,6 +479,7 @@ export function between(
 /** A kernel in a memory of its own. */
 export class Machine {
   readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
   /** Since the last `save` or `restore`. */
   accesses = 0;
   /** The access at which who acts in between is taken for one that waits. */
@@ -481,7 +487,8 @@ export class Machine {
   readonly #agents: Agent[] = [];
   #saved: Uint8Array | undefined;
 
-  constructor(maximum = 256, initial = 64) {
+  constructor(maximum = 256, initial = 64, module = crashModule()) {
+    this.module = module;
     this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
     const booter = new Agent(this, 1);
     expectKr(booter.core.kernel_boot(maximum, 0), codes.KERN_SUCCESS);
@@ -525,11 +532,12 @@ export class Machine {
     return Object.fromEntries(counts.filter(([, count]) => count !== 0));
   }
 
-  /** Owner words of the frames that have one. */
+  /** Owner words of the frames that have one: neither reserved nor free, with or without poison. */
   frames(): number[] {
     const table = layout.FRAME_TABLE >> 2;
     const pages = this.words[(layout.HEADER + layout.Header_h_pages) >> 2] as number;
-    return Array.from(this.words.subarray(table, table + pages * 16)).filter((owner) => owner !== 0 && owner !== 6);
+    const none = [0, 6, layout.FRAME_POISONED];
+    return Array.from(this.words.subarray(table, table + pages * 16)).filter((owner) => !none.includes(owner));
   }
 
   /** Frames that belong to no slab, and frames of slabs that have no first one. */

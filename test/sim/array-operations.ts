@@ -8,6 +8,9 @@ import { type Actor, hex, type World } from "./world.js";
 
 const SUCCESS = 0;
 const INVALID_ADDRESS = 1;
+const INVALID_ARGUMENT = 4;
+/** The last page is no task's; a range that ends with it is taken for one that wraps. */
+const LAST = 0xfffff000;
 const ARRAYS_MAX = 20;
 const OOL_PORTS = 2;
 /** Nothing is ever mapped there. */
@@ -62,13 +65,16 @@ export const array: Operation = (world, random, actor) => {
   const address = pickArray(random, actor, false);
   const names = space.arrays.get(address);
   const bytes = new Uint8Array(4 * (names?.length ?? 1));
+  const wraps = address >= LAST;
   if (space.arrays.size <= ARRAYS_MAX && random.chance(50)) {
     const code = traps.vm_read_overwrite(self, address, bytes.length, bytes, new Uint32Array(1));
-    compare(world, `vm_read_overwrite(${hex(address)})`, code, () => [names ? SUCCESS : INVALID_ADDRESS]);
+    compare(world, `vm_read_overwrite(${hex(address)})`, code, () => [
+      names ? SUCCESS : wraps ? INVALID_ARGUMENT : INVALID_ADDRESS,
+    ]);
     if (names) expectSame("the array", String([...new Uint32Array(bytes.buffer)]), String(names));
     return;
   }
   const code = traps.vm_deallocate(self, address, bytes.length);
-  compare(world, `vm_deallocate(${hex(address)})`, code, () => [SUCCESS]);
+  compare(world, `vm_deallocate(${hex(address)})`, code, () => [wraps ? INVALID_ARGUMENT : SUCCESS]);
   space.arrays.delete(address);
 };

@@ -6,8 +6,10 @@ import { inside } from "../lib/space.js";
 import { ZONES } from "../lib/boot.js";
 import type { Driven } from "./driven.js";
 import { step } from "./operations.js";
-import { Random } from "./random.js";
+import { episode, type Failure, shortenWith } from "./shorten.js";
 import { World } from "./world.js";
+
+export { episode, type Failure };
 
 export interface Figures {
   operations: number;
@@ -16,20 +18,8 @@ export interface Figures {
   waits: number;
 }
 
-export interface Failure {
-  error: unknown;
-  /** Operations up to and with the one that failed. */
-  operations: number[];
-}
-
 const TASKS = 3;
 const CHECK_EVERY = 97;
-
-/** The numbers of an episode's operations. */
-export function episode(seed: number, length: number): number[] {
-  const random = new Random(seed);
-  return Array.from({ length }, () => random.word());
-}
 
 /** Runs the operations in a kernel, tears everything down, and checks that nothing is left. */
 export function run(
@@ -70,37 +60,9 @@ function census(kernel: Kernel): string {
     .join(", ");
 }
 
-/** Leaves out operations as long as the rest still fails, by ever smaller chunks, within a budget of runs. */
-export async function shorten(
-  operations: readonly number[],
-  mutation: Mutation | null,
-  budget = 400,
-): Promise<number[]> {
-  const first = await runAlone(operations, mutation);
-  if (!first) return [...operations];
-  const wanted = kind(first);
-  let shortest = first.operations;
-  let runs = 0;
-  let chunk = Math.ceil(shortest.length / 2);
-  while (chunk >= 1 && runs < budget) {
-    const before = shortest.length;
-    for (let at = shortest.length - chunk; at >= 0 && runs < budget; at -= chunk) {
-      const candidate = [...shortest.slice(0, at), ...shortest.slice(at + chunk)];
-      runs++;
-      const failure = await runAlone(candidate, mutation);
-      if (failure && kind(failure) === wanted) shortest = failure.operations;
-    }
-    if (chunk > 1) chunk = Math.ceil(chunk / 2);
-    else if (shortest.length === before) break;
-  }
-  return shortest;
-}
-
-/** What kind of failure it is: its words without the numbers. */
-function kind(failure: Failure): string {
-  return String(failure.error)
-    .replaceAll(/0x[0-9a-f]+|\d+/g, "#")
-    .slice(0, 80);
+/** As shortenWith, with this fault in the oracle. */
+export function shorten(operations: readonly number[], mutation: Mutation | null, budget = 400): Promise<number[]> {
+  return shortenWith(operations, (some) => runAlone(some, mutation), budget);
 }
 
 /** Runs the operations in a kernel of their own. */

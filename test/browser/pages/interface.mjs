@@ -9,6 +9,8 @@ export const Smoke = defineSubsystem({
     poke: routine({ port: t.send, id: t.int32 }, {}),
     /** Calls the service `name`, blocking, and answers with its answer. */
     relay: routine({ name: t.string(64), text: t.string(64) }, { loud: t.string(64) }),
+    /** Answers with the same memory, its first byte one more. */
+    turn: routine({ data: t.memory() }, { data: t.memory() }),
     /** Is never answered. */
     wait: routine({}, {}),
     loop: routine({}, {}),

@@ -57,6 +57,21 @@ await runChecks(checks, [
     port[Symbol.dispose]();
   },
   async () => {
+    const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i & 0xff);
+    const region = await kernel.task.memory.from(new File([bytes], "bytes"));
+    const { data } = await echo.turn({ data: move(region) });
+    equal([region.disposed, data.size], [true, bytes.length]);
+    bytes[0]++;
+    const lease = data.read();
+    equal([lease.bytes.length, lease.bytes[0], lease.bytes[199_999]], [200_000, bytes[0], bytes[199_999]]);
+    lease[Symbol.dispose]();
+    const streamed = new Uint8Array(await new Response(data.stream()).arrayBuffer());
+    equal([await data.blob().text(), new TextDecoder().decode(streamed)], [data.text(), data.text()]);
+    const again = await kernel.task.memory.from(data.stream());
+    equal([...again.bytes(65_530, 12)], [...bytes.subarray(65_530, 65_542)]);
+    for (const held of [data, again]) held[Symbol.dispose]();
+  },
+  async () => {
     const { client } = await start("smoke.relay");
     equal(await client.relay({ name: "smoke.echo", text: "through two" }), { loud: "THROUGH TWO" });
   },

@@ -5,6 +5,7 @@ export const checks = [
   "a typed call is answered while the window awaits it",
   "a call that would block the window is refused",
   "rights travel from the window to a worker and back",
+  "memory moves from a file to a worker and back into a blob",
   "a worker blocks in a call to another worker",
   "a call to a worker that is terminated while it waits rejects with MIG_SERVER_DIED",
   "a call to a worker that is terminated while it loops rejects with MIG_SERVER_DIED",

@@ -1,6 +1,6 @@
 // A page without the isolation headers: no memory can be shared, the kernel serves this thread alone.
 
-import { Kernel } from "/dist/browser/index.js";
+import { Kernel, move } from "/dist/browser/index.js";
 import { equal, rejection, runChecks } from "./checks.mjs";
 import { Shout } from "./interface.mjs";
 import { checks } from "./plain.names.mjs";
@@ -46,6 +46,26 @@ await runChecks(checks, [
     const answer = await back.receive({ timeout: 5000 });
     equal(answer.id, 8);
     answer[Symbol.dispose]();
+  },
+  async () => {
+    const inbox = other.allocatePort();
+    await other.bootstrap.register("plain.memory", inbox.makeSend());
+    const send = await kernel.bootstrap.lookUp("plain.memory");
+    const region = kernel.task.memory.from(new Uint8Array(10_000).fill(7));
+    send.trySend({ memory: [region, region.range(9999), move(region)] });
+    const message = inbox.tryReceive();
+    equal(
+      message.memory.map((arrived) => [arrived.size, arrived.bytes().every((byte) => byte === 7)]),
+      [
+        [10_000, true],
+        [1, true],
+        [10_000, true],
+      ],
+    );
+    const again = other.memory.from(message.memory[0].read().bytes);
+    equal(again.size, 10_000);
+    for (const held of [again, ...message.memory]) held[Symbol.dispose]();
+    message[Symbol.dispose]();
   },
   async () => {
     await other.bootstrap.serve(Shout, "plain.smoke", { shout: ({ text }) => ({ loud: text.toUpperCase() }) });

@@ -1,4 +1,4 @@
-import { Task } from "/dist/browser/index.js";
+import { move, Task } from "/dist/browser/index.js";
 import { Smoke } from "./interface.mjs";
 
 const task = await Task.self();
@@ -14,6 +14,10 @@ await task.bootstrap.serve(Smoke, task.data.service, {
   relay: async ({ name, text }) => {
     if (!clients.has(name)) clients.set(name, await task.bootstrap.lookUp(Smoke, name));
     return clients.get(name).sync.shout({ text });
+  },
+  turn: ({ data }) => {
+    data.set(Uint8Array.of(data.bytes(0, 1)[0] + 1));
+    return { data: move(data) };
   },
   wait: () => new Promise(() => {}),
   loop: () => {
