@@ -391,7 +391,19 @@ export function expectKr(got: number, wanted: number): void {
   if (got >>> 0 !== wanted >>> 0) throw new Error(`${codes.codeName(got >>> 0)}, not ${codes.codeName(wanted >>> 0)}`);
 }
 
-const ZONES = ["PORT", "PSET", "KMSG_SMALL", "KMSG_MEDIUM", "KMSG_LARGE", "TASK", "WAITER", "REQUEST", "LINK"];
+const ZONES = [
+  "PORT",
+  "PSET",
+  "KMSG_SMALL",
+  "KMSG_MEDIUM",
+  "KMSG_LARGE",
+  "TASK",
+  "WAITER",
+  "REQUEST",
+  "LINK",
+  "OBJECT",
+  "VME",
+];
 
 /** How a processor stops: its thread is gone, or an exception left the trap and it goes on. */
 export type Stop = "dies" | "faults";

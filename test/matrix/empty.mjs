@@ -1,7 +1,5 @@
 // The cells of the matrix that may be empty, each with the reason. A cell that a test fills must leave this list.
 
-const MEMORY = "waits for memory entries";
-
 /** "call CODE", or "* CODE" for every call -> why. */
 export const emptyCodes = {};
 
@@ -9,6 +7,5 @@ export const emptyCodes = {};
 export const emptyAssertions = {
   A31: "never built: the classic overflow of references (A29 and A30 are built instead)",
   A136: "never built: the classic, typed form of notifications (A135 is built instead)",
-  ...Object.fromEntries([206].map((n) => [`A${n}`, MEMORY])),
   A216: "nothing interrupts a wait here, so that there is nothing to retry",
 };

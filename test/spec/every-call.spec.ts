@@ -23,8 +23,12 @@ import {
   MACH_SEND_NO_BUFFER,
   MPO_INSERT_SEND_RIGHT,
   TASK_BOOTSTRAP_PORT,
+  VM_FLAGS_ANYWHERE,
+  VM_INHERIT_NONE,
+  VM_PROT_READ,
 } from "../../host-ts/abi/codes.gen.ts";
 import { boot } from "../lib/boot.js";
+import { allocate, PAGE, tryAllocate } from "../lib/memory.js";
 import { setWord } from "../lib/message.js";
 import { expectCode, give, Space, spell } from "../lib/space.js";
 
@@ -106,8 +110,11 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
   const spare = Array.from({ length: 600 }, () => a.allocate());
   const once = give(a, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, a);
   expectCode(a.insertMember(port, other), KERN_SUCCESS);
+  const memory = allocate(a, 8 * PAGE);
   exhaust(a, spare, sets);
+  while (tryAllocate(a, 1).code !== KERN_RESOURCE_SHORTAGE);
   const set = sets[0] as number;
+  const middle = memory + 3 * PAGE;
 
   const before = a.core.zone_count(0);
   const word = new Uint32Array(1);
@@ -136,6 +143,14 @@ test("without memory a call that needs some answers RESOURCE_SHORTAGE and change
     mach.mach_ports_register(self, word, 0),
     mach.mach_ports_lookup(self, list),
     mach.mach_msg(new Uint8Array(64), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 64, port, 1, 0),
+    mach.vm_allocate(self, word, 1, VM_FLAGS_ANYWHERE),
+    mach.vm_deallocate(self, middle, 1),
+    mach.vm_protect(self, middle, 1, false, VM_PROT_READ),
+    mach.vm_inherit(self, middle, 1, VM_INHERIT_NONE),
+    mach.vm_read(self, middle, 1, word, word),
+    mach.vm_read_overwrite(self, middle, 1, new Uint8Array(1), word),
+    mach.vm_write(self, middle, new Uint8Array(1)),
+    mach.vm_copy(self, memory, 1, middle),
   ];
   expect(short.map(spell)).toEqual(short.map(() => spell(KERN_RESOURCE_SHORTAGE)));
   expect([mach.mach_reply_port(), mach.thread_get_special_reply_port()]).toEqual([0, 0]);
