@@ -4,6 +4,8 @@
 import { arrays } from "./arrays.mjs";
 import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
+import { maps } from "./memory-maps.mjs";
+import { regions } from "./memory-messages.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
@@ -22,6 +24,8 @@ export const scenarios = {
   ...arrays,
   ...guards,
   ...guardedPorts,
+  ...maps,
+  ...regions,
 };
 
 /** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
