@@ -167,6 +167,7 @@ export const Waiter_w_task: usize = offsetof<Waiter>("w_task");
 export const VmMap_vm_first: usize = T_MAP + offsetof<VmMap>("_vm_first");
 export const VmMap_vm_hint: usize = T_MAP + offsetof<VmMap>("vm_hint");
 export const VmMap_vm_version: usize = T_MAP + offsetof<VmMap>("vm_version");
+export const VmMap_vm_serial: usize = T_MAP + offsetof<VmMap>("vm_serial");
 export const VmMap_vm_dirty: usize = T_MAP + offsetof<VmMap>("vm_dirty");
 export const VmEntry_vme_next: usize = offsetof<VmEntry>("_vme_next");
 export const VmEntry_vme_prev: usize = offsetof<VmEntry>("_vme_prev");

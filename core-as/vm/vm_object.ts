@@ -4,14 +4,14 @@
 // An object in a processor's hand has no references; it is freed with its frames, by recovery too (frames say whose they are). One that
 // lost its last reference is on a work list until its frames are free.
 
-import { FRAME_OBJECT, frames_alloc, frames_claim, frames_free } from "../kern/frame";
+import { FRAME_OBJECT, frames_alloc, frames_claim, frames_free, OBJECT_FIRST, OBJECT_PAGES } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, LOCK_OBJECT, lock_release } from "../kern/lock";
 import { FRAME_BYTES } from "../kern/param";
 import { my_pid } from "../kern/processor";
 import { reap_pop, reap_push } from "../kern/work";
 import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_OBJECT } from "../kern/zone";
-import { hint_load, word_add, word_load, word_sub } from "../sync/atomics";
+import { hint_load, hint_store, word_add, word_load, word_sub } from "../sync/atomics";
 import { VmMap } from "./vm_map";
 
 @unmanaged
@@ -95,19 +95,19 @@ export function vm_object_alloc(map: VmMap, pages: u32, zeroed: bool): VmObject 
   object._vo_wleases = 0;
   object._vo_shared = 0;
   object.vo_charged = 0;
-  object.vo_first = 0;
-  object.vo_pages = 0;
+  hint_store(address + OBJECT_FIRST, 0); // who looks for frames may read them
+  hint_store(address + OBJECT_PAGES, 0);
   const owner = <u32>address | FRAME_OBJECT;
   const charged = vm_object_charge(object, map, pages);
   let first: u32 = 0;
   if (charged) first = zeroed ? <u32>(frames_alloc(pages, 1, owner) / FRAME_BYTES) : frames_claim(pages, 1, owner);
-  object.vo_pages = pages;
+  hint_store(address + OBJECT_PAGES, pages);
   if (first == 0) {
     if (charged) vm_object_discharge(object);
     zone_free(ZONE_OBJECT, address);
     return null;
   }
-  object.vo_first = first;
+  hint_store(address + OBJECT_FIRST, first);
   return object;
 }
 

@@ -85,6 +85,7 @@ export const Waiter_w_task = 32;
 export const VmMap_vm_first = 208;
 export const VmMap_vm_hint = 216;
 export const VmMap_vm_version = 236;
+export const VmMap_vm_serial = 232;
 export const VmMap_vm_dirty = 252;
 export const VmEntry_vme_next = 8;
 export const VmEntry_vme_prev = 12;

@@ -12,15 +12,17 @@ export const OLD = 0x01d;
 /** What operations write. */
 export const NEW = 0x2e3;
 
-/** Lets a processor find entries and objects in its magazines when it acts. */
-export function warmMemory(world, task, pid, count = 3) {
+/** Lets a processor find entries, objects and messages in its magazines when it acts. */
+export function warmMemory(world, task, pid) {
   const made = [];
-  for (let n = 0; n < count; n++) made.push(pages(world, task, pid));
+  for (let n = 0; n < 4; n++) made.push(pages(world, task, { by: pid }));
   for (const address of made) world.expect(pid, "vm_deallocate", task.handle, task.self, address, PAGE);
+  const kmsgs = made.map(() => written(world, task, pid, 0));
+  for (const kmsg of kmsgs) world.expect(pid, "mach_msg_release", kmsg);
 }
 
-/** New pages, each with `value` in its first word, if that is not 0; else nobody has looked at them. Returns: their address. */
-export function pages(world, task, pid, { count = 1, value = OLD } = {}) {
+/** New pages, made by a processor that does not act, each with `value` in its first word, if that is not 0; else nobody has looked at them. Returns: their address. */
+export function pages(world, task, { count = 1, value = OLD, by: pid = 4 } = {}) {
   world.expect(pid, "vm_allocate", task.handle, task.self, 0, count * PAGE, codes.VM_FLAGS_ANYWHERE);
   const address = world.machine.out(pid, 0);
   if (value === 0) return address;
@@ -38,11 +40,11 @@ function written({ machine }, task, pid, value) {
   return kmsg;
 }
 
-/** A copy, in `to`, of a page of `from`: they share the frame. Returns: its address. */
-export function copied(world, from, to, pid, address) {
+/** A copy, made by 4 in `to`, of a page of `from`: they share the frame. Returns: its address. */
+export function copied(world, from, to, address) {
   const name = from === to ? to.self : world.right({ task: from, name: from.self }, to, codes.MACH_MSG_TYPE_COPY_SEND);
-  world.expect(pid, "vm_read", to.handle, name, address, PAGE);
-  return world.machine.out(pid, 0);
+  world.expect(4, "vm_read", to.handle, name, address, PAGE);
+  return world.machine.out(4, 0);
 }
 
 /** A message that `pid` has written and not sent, with a region. */

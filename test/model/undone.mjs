@@ -138,8 +138,8 @@ function nameOf(machine, address) {
 const SETTLED = new Set([layout.Waiter_w_hander, layout.Waiter_w_completed]);
 /** "Dirty", behind the lock: that somebody has to settle, and has. */
 const DIRTY = { [layout.ZONE_PORT]: 20, [layout.ZONE_PSET]: 20, [layout.ZONE_TASK]: 12, [layout.ZONE_OBJECT]: 12 };
-/** Of a map: what is found again, and what only grows. */
-const HINTS = new Set([layout.VmMap_vm_hint, layout.VmMap_vm_version, layout.VmMap_vm_dirty]);
+/** Of a map: what is found again, what only grows, and the number that it loses first when it ends. */
+const HINTS = new Set([layout.VmMap_vm_hint, layout.VmMap_vm_version, layout.VmMap_vm_dirty, layout.VmMap_vm_serial]);
 /** Of an object: which quota it is charged to; who dies meanwhile charges too much, never too little. */
 const CHARGE = new Set([layout.VmObject_vo_charged, layout.VmObject_vo_charged_serial]);
 /** Of an entry in no map: whatever they are, its chain is destroyed with the message that has it. */

@@ -27,7 +27,7 @@ export const maps = {
   /** Nobody has looked at the page. */
   "fault+fault"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2, { value: 0 });
+    const at = pages(world, task, { value: 0 });
     return both(write(world, task, 2, at), write(world, task, 3, at + 4), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       for (const place of [at, at + 4]) holds(end, task, place, NEW, ...(certain(end) ? [] : [0]));
@@ -37,8 +37,8 @@ export const maps = {
   /** Two regions of one task have the frame. */
   "write to a copy+write to the original"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
-    const copy = copied(world, task, task, 2, at);
+    const at = pages(world, task);
+    const copy = copied(world, task, task, at);
     return both(write(world, task, 2, at), write(world, task, 3, copy + 4), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
@@ -52,8 +52,8 @@ export const maps = {
     const [task, other] = [world.task(2, 4), world.task(3, 4)];
     warmMemory(world, task, 2);
     warmMemory(world, other, 3);
-    const at = pages(world, task, 2);
-    const copy = copied(world, task, other, 3, at);
+    const at = pages(world, task);
+    const copy = copied(world, task, other, at);
     return both(write(world, task, 2, at), write(world, other, 3, copy + 4), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
@@ -67,8 +67,8 @@ export const maps = {
     const [task, other] = [world.task(2, 4), world.task(4)];
     world.task(3);
     warmMemory(world, task, 2);
-    const at = pages(world, task, 2);
-    copied(world, task, other, 4, at);
+    const at = pages(world, task);
+    copied(world, task, other, at);
     return both(write(world, task, 2, at), kernelTrap("task_terminate", other.handle), (end) => {
       answer(end, 2, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
@@ -77,8 +77,8 @@ export const maps = {
 
   "write to a copy+deallocate"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
-    const copy = copied(world, task, task, 2, at);
+    const at = pages(world, task);
+    const copy = copied(world, task, task, at);
     return both(write(world, task, 2, at), trap(task, "vm_deallocate", at, PAGE), (end) => {
       answer(end, 2, 0, KERN_SUCCESS, KERN_INVALID_ADDRESS);
       answer(end, 3, 0, KERN_SUCCESS);
@@ -88,8 +88,8 @@ export const maps = {
 
   "write to a copy+deallocate of the original"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
-    const copy = copied(world, task, task, 2, at);
+    const at = pages(world, task);
+    const copy = copied(world, task, task, at);
     return both(write(world, task, 2, copy), trap(task, "vm_deallocate", at, PAGE), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, copy, NEW, ...(certain(end) ? [] : [OLD]));
@@ -99,7 +99,7 @@ export const maps = {
   /** The copy is of before or after. */
   "write+copy"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
+    const at = pages(world, task);
     return both(write(world, task, 2, at), trap(task, "vm_read", at, PAGE), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
@@ -110,7 +110,7 @@ export const maps = {
   /** An entry of three pages is split by both. */
   "fault+deallocate of its neighbour"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2, { count: 3, value: 0 });
+    const at = pages(world, task, { count: 3, value: 0 });
     return both(write(world, task, 2, at), trap(task, "vm_deallocate", at + PAGE, PAGE), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [0]));
@@ -120,7 +120,7 @@ export const maps = {
 
   "protect+write"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
+    const at = pages(world, task);
     return both(write(world, task, 2, at), trap(task, "vm_protect", at, PAGE, 0, 1), (end) => {
       answer(end, 2, 0, KERN_SUCCESS, KERN_PROTECTION_FAILURE);
       answer(end, 3, 0, KERN_SUCCESS);
@@ -130,7 +130,7 @@ export const maps = {
 
   "lease+deallocate"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
+    const at = pages(world, task);
     return both([lease(task, at, 0), leaseEnd()], trap(task, "vm_deallocate", at, PAGE), (end) => {
       answer(end, 2, 0, KERN_SUCCESS, KERN_INVALID_ADDRESS);
       answer(end, 3, 0, KERN_SUCCESS);
@@ -140,8 +140,8 @@ export const maps = {
   /** The lease is the last that has the frame. */
   "lease of a copy to write+deallocate of the original"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
-    const copy = copied(world, task, task, 2, at);
+    const at = pages(world, task);
+    const copy = copied(world, task, task, at);
     return both(lease(task, copy, 1), trap(task, "vm_deallocate", at, PAGE), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, copy, OLD);
@@ -151,7 +151,7 @@ export const maps = {
   /** What somebody may write is copied at once. */
   "end of a write lease+copy"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2);
+    const at = pages(world, task);
     const held = leased(world, task, 2, at, 1);
     return both(kernelTrap("vm_lease_end", held), trap(task, "vm_read", at, PAGE), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
@@ -162,7 +162,7 @@ export const maps = {
 
   "compact+write"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2, { count: 2 });
+    const at = pages(world, task, { count: 2 });
     return both(kernelTrap("vm_compact", task.handle, at, 2 * PAGE), write(world, task, 3, at), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
@@ -172,7 +172,7 @@ export const maps = {
 
   "compact+lease"(world) {
     const task = hall(world);
-    const at = pages(world, task, 2, { count: 2 });
+    const at = pages(world, task, { count: 2 });
     return both(kernelTrap("vm_compact", task.handle, at, 2 * PAGE), [lease(task, at, 1), leaseEnd()], (end) => {
       answer(end, 2, 0, KERN_SUCCESS, KERN_RESOURCE_SHORTAGE);
       answer(end, 3, 0, KERN_SUCCESS);
@@ -184,7 +184,7 @@ export const maps = {
     const task = world.task(2, 4);
     world.task(3);
     warmMemory(world, task, 2);
-    const at = pages(world, task, 2, { value: 0 });
+    const at = pages(world, task, { value: 0 });
     return both(write(world, task, 2, at), kernelTrap("task_terminate", task.handle), (end) =>
       answer(end, 2, 0, KERN_SUCCESS, KERN_INVALID_TASK),
     );
@@ -194,7 +194,7 @@ export const maps = {
     const task = world.task(2, 4);
     world.task(3);
     warmMemory(world, task, 2);
-    const at = pages(world, task, 2);
+    const at = pages(world, task);
     return both([lease(task, at, 1), leaseEnd()], kernelTrap("task_terminate", task.handle), (end) =>
       answer(end, 2, 0, KERN_SUCCESS, KERN_INVALID_TASK),
     );

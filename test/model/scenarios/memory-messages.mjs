@@ -12,10 +12,10 @@ const { KERN_INVALID_TASK, KERN_SUCCESS, MACH_MSG_SUCCESS, MACH_SEND_INVALID_DES
 function line(world, options = {}) {
   const server = world.task(4, ...(options.server ?? []));
   const client = world.task(2, ...(options.client ?? [3, 4]));
-  for (const task of [server, client]) for (const pid of task.pids) if (pid < 4) warmMemory(world, task, pid, 2);
+  for (const task of [server, client]) for (const pid of task.pids) if (pid < 4) warmMemory(world, task, pid);
   const into = world.port(server);
-  const at = pages(world, client, 2);
-  const copy = options.copied ? copied(world, client, client, 2, at) : 0;
+  const at = pages(world, client);
+  const copy = options.copied ? copied(world, client, client, at) : 0;
   const message = carrier(world, client, 2, { to: world.right(into, client), address: at, ...options });
   return { server, client, into, at, copy, message };
 }
@@ -150,8 +150,8 @@ export const regions = {
   /** The entry dies with its last right. */
   "map of a memory entry+its last release"(world) {
     const task = world.task(2, 3, 4);
-    for (const pid of [2, 3]) warmMemory(world, task, pid, 2);
-    const at = pages(world, task, 2);
+    for (const pid of [2, 3]) warmMemory(world, task, pid);
+    const at = pages(world, task);
     world.expect(2, "mach_make_memory_entry", task.handle, task.self, PAGE, at, 3, 0);
     const name = world.machine.out(2, 1);
     const args = [0, PAGE, 0, codes.VM_FLAGS_ANYWHERE, name, 0, 1, 3, 7, 1];
