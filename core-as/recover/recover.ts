@@ -59,6 +59,7 @@ import {
   ZONE_KMSG_LARGE,
   ZONE_KMSG_SMALL,
   zone_next,
+  ZONE_OBJECT,
   ZONE_PORT,
   ZONE_PSET,
   ZONE_TASK,
@@ -67,6 +68,7 @@ import {
   zone_of,
 } from "../kern/zone";
 import { vm_lease_end } from "../vm/vm_lease";
+import { object_at, vm_object_discharge } from "../vm/vm_object";
 import { pair_cas, pair_load, word_cas, word_load, word_store, word_swap, word_wait, word_wake } from "../sync/atomics";
 import { KERN_FAILURE, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from "../abi/kern_return";
 import { IKM_KEEP, IKM_POST, kmsg_at } from "../ipc/ipc_kmsg";
@@ -319,7 +321,9 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
 function sweep_elements(owner: u32): void {
   for (let zone: u32 = 0; zone < ZONE_COUNT; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
-      if (word_load(at) == owner) element_release(at);
+      if (word_load(at) != owner) continue;
+      if (zone == ZONE_OBJECT) vm_object_discharge(object_at(at)); // of one that is free already it is 0
+      element_release(at);
     }
   }
 }

@@ -168,7 +168,8 @@ function give_back(pages: u32, map: usize, serial: u32): void {
   if (hint_load(map + offsetof<VmMap>("vm_serial")) == serial) word_sub(map + offsetof<VmMap>("vm_used"), pages); // [S26]
 }
 
-function vm_object_discharge(object: VmObject): void {
+/** Takes an object's frames off the quota that they are charged to, once. Conditions: nobody else has it any more. */
+export function vm_object_discharge(object: VmObject): void {
   const map: usize = object.vo_charged;
   if (map == 0) return;
   object.vo_charged = 0; // first: a death between charges too much, never too little

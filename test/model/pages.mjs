@@ -40,6 +40,16 @@ function written({ machine }, task, pid, value) {
   return kmsg;
 }
 
+/** From now on the task may have so many frames more. */
+export function confine({ machine }, { handle }, frames) {
+  machine.words[((handle & ~63) + layout.VmMap_vm_quota) >>> 2] = frames;
+}
+
+/** Frames that are charged to the task. */
+export function charged({ machine }, { handle }) {
+  return machine.u32((handle & ~63) + layout.VmMap_vm_used);
+}
+
 /** A copy, made by 4 in `to`, of a page of `from`: they share the frame. Returns: its address. */
 export function copied(world, from, to, address) {
   const name = from === to ? to.self : world.right({ task: from, name: from.self }, to, codes.MACH_MSG_TYPE_COPY_SEND);

@@ -2,7 +2,9 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer, certain } from "../checks.mjs";
-import { copied, holds, lease, leaseEnd, leased, NEW, OLD, PAGE, pages, warmMemory, write } from "../pages.mjs";
+import { charged, confine, copied, holds, lease, leaseEnd, leased, NEW, OLD, PAGE, pages } from "../pages.mjs";
+import { warmMemory, word, write } from "../pages.mjs";
+import { refuse } from "../violation.mjs";
 import { kernelTrap, trap } from "../world.mjs";
 
 const { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } = codes;
@@ -31,6 +33,20 @@ export const maps = {
     return both(write(world, task, 2, at), write(world, task, 3, at + 4), (end) => {
       for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
       for (const place of [at, at + 4]) holds(end, task, place, NEW, ...(certain(end) ? [] : [0]));
+    });
+  },
+
+  /** There is room for one: both may be refused, never both let through. */
+  "fault+fault, room for one"(world) {
+    const task = hall(world);
+    const at = pages(world, task, { count: 2, value: 0 });
+    confine(world, task, 1);
+    return both(write(world, task, 2, at), write(world, task, 3, at + PAGE), (end) => {
+      for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS, KERN_RESOURCE_SHORTAGE);
+      const served = [at, at + PAGE].filter((place) => word(end, task, place) !== 0).length;
+      const used = charged(end, task);
+      refuse(served > 1 || used < served, `${served} have a frame, ${used} are charged`);
+      refuse(certain(end) && used !== served, `${served} have a frame, ${used} are charged`);
     });
   },
 
