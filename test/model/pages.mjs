@@ -21,8 +21,8 @@ export function warmMemory(world, task, pid) {
   for (const kmsg of kmsgs) world.expect(pid, "mach_msg_release", kmsg);
 }
 
-/** New pages, made by a processor that does not act, each with `value` in its first word, if that is not 0; else nobody has looked at them. Returns: their address. */
-export function pages(world, task, { count = 1, value = OLD, by: pid = 4 } = {}) {
+/** New pages, made by a processor that does not act, each with `value` in its first word, if that is not 0; else nobody has looked at them. Returns: their address. `whole`: of one object. */
+export function pages(world, task, { count = 1, value = OLD, whole = false, by: pid = 4 } = {}) {
   world.expect(pid, "vm_allocate", task.handle, task.self, 0, count * PAGE, codes.VM_FLAGS_ANYWHERE);
   const address = world.machine.out(pid, 0);
   if (value === 0) return address;
@@ -30,6 +30,7 @@ export function pages(world, task, { count = 1, value = OLD, by: pid = 4 } = {})
   for (let page = 0; page < count; page++)
     world.expect(pid, "vm_write", task.handle, task.self, address + page * PAGE, kmsg, 4);
   world.expect(pid, "mach_msg_release", kmsg);
+  if (whole) world.expect(pid, "vm_compact", task.handle, address, count * PAGE);
   return address;
 }
 
@@ -50,10 +51,10 @@ export function charged({ machine }, { handle }) {
   return machine.u32((handle & ~63) + layout.VmMap_vm_used);
 }
 
-/** A copy, made by 4 in `to`, of a page of `from`: they share the frame. Returns: its address. */
-export function copied(world, from, to, address) {
+/** A copy, made by 4 in `to`, of pages of `from`: they share the frame. Returns: its address. */
+export function copied(world, from, to, address, count = 1) {
   const name = from === to ? to.self : world.right({ task: from, name: from.self }, to, codes.MACH_MSG_TYPE_COPY_SEND);
-  world.expect(4, "vm_read", to.handle, name, address, PAGE);
+  world.expect(4, "vm_read", to.handle, name, address, count * PAGE);
   return world.machine.out(4, 0);
 }
 

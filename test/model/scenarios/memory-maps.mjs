@@ -112,6 +112,19 @@ export const maps = {
     });
   },
 
+  /** Both split an entry whose object has more pages. */
+  "write to a part of a copy+deallocate of another"(world) {
+    const task = hall(world);
+    const at = pages(world, task, { count: 3, whole: true });
+    const copy = copied(world, task, task, at, 3);
+    pages(world, task);
+    return both(write(world, task, 2, copy), trap(task, "vm_deallocate", copy + PAGE, PAGE), (end) => {
+      for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
+      holds(end, task, copy, NEW, ...(certain(end) ? [] : [OLD]));
+      for (const place of [at, at + PAGE, copy + 2 * PAGE]) holds(end, task, place, OLD);
+    });
+  },
+
   /** The copy is of before or after. */
   "write+copy"(world) {
     const task = hall(world);

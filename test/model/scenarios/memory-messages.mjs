@@ -14,10 +14,11 @@ function line(world, options = {}) {
   const client = world.task(2, ...(options.client ?? [3, 4]));
   for (const task of [server, client]) for (const pid of task.pids) if (pid < 4) warmMemory(world, task, pid);
   const into = world.port(server);
-  const at = pages(world, client);
-  const copy = options.copied ? copied(world, client, client, at) : 0;
-  const message = carrier(world, client, 2, { to: world.right(into, client), address: at, ...options });
-  return { server, client, into, at, copy, message };
+  const { count = 1 } = options;
+  const at = pages(world, client, { count });
+  const to = world.right(into, client);
+  const message = carrier(world, client, 2, { to, address: at, size: count * PAGE, ...options });
+  return { server, client, into, at, message };
 }
 
 const both = (one, other, check, more) => ({
@@ -28,6 +29,12 @@ const both = (one, other, check, more) => ({
   check,
   ...more,
 });
+
+/** Makes a memory entry of a page that is shared. */
+const entry = (task, at) => trap(task, "mach_make_memory_entry", PAGE, at, codes.MAP_MEM_VM_SHARE | 3, 0);
+
+/** Arguments that map the page of an entry somewhere. */
+const mapping = (name, copy) => [0, PAGE, 0, codes.VM_FLAGS_ANYWHERE, name, 0, copy, 3, 3, 1];
 
 export const regions = {
   "move of memory+deallocate"(world) {
@@ -70,6 +77,24 @@ export const regions = {
     return both(send(client, message), trap(client, "vm_deallocate", at, PAGE), (end) => {
       answer(end, 2, 0, MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY);
       answer(end, 3, 0, KERN_SUCCESS);
+    });
+  },
+
+  /** A chain of three entries, or what is left of it. */
+  "copy of 3 objects+deallocate of one"(world) {
+    const { client, at, message } = line(world, { count: 3 });
+    return both(send(client, message), trap(client, "vm_deallocate", at + PAGE, PAGE), (end) => {
+      answer(end, 2, 0, MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY);
+      answer(end, 3, 0, KERN_SUCCESS);
+      for (const place of [at, at + 2 * PAGE]) holds(end, client, place, OLD);
+    });
+  },
+
+  "move of 3 objects+write"(world) {
+    const { client, at, message } = line(world, { count: 3, deallocate: true });
+    return both(send(client, message), write(world, client, 3, at + PAGE), (end) => {
+      answer(end, 2, 0, MACH_MSG_SUCCESS);
+      answer(end, 3, 0, KERN_SUCCESS, codes.KERN_INVALID_ADDRESS);
     });
   },
 
@@ -154,14 +179,36 @@ export const regions = {
     const at = pages(world, task);
     world.expect(2, "mach_make_memory_entry", task.handle, task.self, PAGE, at, 3, 0);
     const name = world.machine.out(2, 1);
-    const args = [0, PAGE, 0, codes.VM_FLAGS_ANYWHERE, name, 0, 1, 3, 7, 1];
-    return both(
-      { call: () => ["vm_map", task.handle, task.self, ...args] },
-      trap(task, "mach_port_deallocate", name),
-      (end) => {
-        answer(end, 3, 0, KERN_SUCCESS);
-        holds(end, task, at, OLD);
-      },
-    );
+    return both(trap(task, "vm_map", ...mapping(name, 1)), trap(task, "mach_port_deallocate", name), (end) => {
+      answer(end, 2, 0, KERN_SUCCESS, codes.KERN_INVALID_ARGUMENT);
+      answer(end, 3, 0, KERN_SUCCESS);
+      holds(end, task, at, OLD);
+    });
+  },
+
+  /** From then on they are shared on purpose. */
+  "entry of shared memory+write"(world) {
+    const task = world.task(2, 3, 4);
+    for (const pid of [2, 3]) warmMemory(world, task, pid);
+    world.warm(task, 2);
+    const at = pages(world, task);
+    copied(world, task, task, at);
+    return both(entry(task, at), write(world, task, 3, at), (end) => {
+      for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
+      holds(end, task, at, NEW, ...(certain(end) ? [] : [OLD]));
+    });
+  },
+
+  /** What is shared is copied at once. */
+  "copy of shared memory+map of its entry"(world) {
+    const task = world.task(2, 3, 4);
+    for (const pid of [2, 3]) warmMemory(world, task, pid);
+    const at = pages(world, task);
+    world.expect(4, ...entry(task, at).call());
+    const name = world.machine.out(4, 1);
+    return both(trap(task, "vm_read", at, PAGE), trap(task, "vm_map", ...mapping(name, 0)), (end) => {
+      for (const pid of [2, 3]) answer(end, pid, 0, KERN_SUCCESS);
+      for (const place of certain(end) ? [at, at + PAGE, at + 2 * PAGE] : [at]) holds(end, task, place, OLD);
+    });
   },
 };
