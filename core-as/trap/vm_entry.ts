@@ -107,6 +107,7 @@ export function mach_make_memory_entry(
     is_unlock(caller);
     return trap_leave(shape ? KERN_RESOURCE_SHORTAGE : KERN_INVALID_ARGUMENT);
   }
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8; // before it has the right: recovery would drop another
   const start = offset >>> VM_PAGE_SHIFT;
   const end = vm_range_end(offset, size);
   let code = KERN_INVALID_ARGUMENT;
@@ -123,7 +124,6 @@ export function mach_make_memory_entry(
     ipc_kmsg_destroy(kmsg);
     return trap_leave(code);
   }
-  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
   code = carry_into(caller, me().p_caller_serial, kmsg);
   out_set(1, out_get(0));
   out_set(0, (end - start) << VM_PAGE_SHIFT);
