@@ -40,12 +40,11 @@ const WHOLE = [
   "copy of memory+write",
   "copy of memory+deallocate",
   "copy of a part of a page+write",
-  "map of a memory entry+its last release",
 ];
 const PART = Object.keys({ ...maps, ...regions }).filter((name) => !WHOLE.includes(name));
 
 /** Preemptions of pairs that are not searched to the end: two searches for frames that contend have too many states. */
-const BOUNDS = { "run+run": 2, ...Object.fromEntries(PART.map((name) => [name, 1])) };
+const BOUNDS = { "run+run": 2, "task made+its parent's end": 2, ...Object.fromEntries(PART.map((name) => [name, 1])) };
 
 /** The longest, which begin first. */
 const HEAVY = [
