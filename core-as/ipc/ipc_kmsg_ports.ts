@@ -7,6 +7,7 @@ import { KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_IPC_SPACE,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
+  MACH_MSG_PORTS_MAX,
   MACH_MSG_SUCCESS,
   MACH_MSG_VIRTUAL_COPY,
   MACH_MSG_VM_KERNEL,
@@ -37,7 +38,7 @@ export function ipc_kmsg_copyin_array(space: IpcSpace, kmsg: IpcKmsg, at: usize)
   const address = load<u32>(at);
   const count = load<u32>(at, 4);
   const disposition = <u32>load<u8>(at, 10);
-  if (count >= kmsg.ikm_ports_max - kmsg.ikm_ports_count) return MACH_SEND_INVALID_MEMORY;
+  if (count > MACH_MSG_PORTS_MAX || count >= kmsg.ikm_ports_max - kmsg.ikm_ports_count) return MACH_SEND_INVALID_MEMORY;
   ikm_slot(kmsg, SLOT_ARRAY | (count << 8) | ipc_copyin_type(disposition));
   if (count == 0) return MACH_MSG_SUCCESS;
   // The names wait in the second half of the slots that are to be theirs: the slot of each ends where its name is, or before.

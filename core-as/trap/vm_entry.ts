@@ -107,6 +107,7 @@ export function mach_make_memory_entry(
     is_unlock(caller);
     return trap_leave(shape ? KERN_RESOURCE_SHORTAGE : KERN_INVALID_ARGUMENT);
   }
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8; // before it has the right: who dies with it releases what this says
   const start = offset >>> VM_PAGE_SHIFT;
   const end = vm_range_end(offset, size);
   let code = KERN_INVALID_ARGUMENT;
@@ -123,7 +124,6 @@ export function mach_make_memory_entry(
     ipc_kmsg_destroy(kmsg);
     return trap_leave(code);
   }
-  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8;
   code = carry_into(caller, me().p_caller_serial, kmsg);
   out_set(1, out_get(0));
   out_set(0, (end - start) << VM_PAGE_SHIFT);
@@ -267,8 +267,10 @@ function map_arguments(address: u32, size: u32, mask: u32, flags: u32, inheritan
 
 /** Maps a chain of `pages` at the address, or anywhere that the mask allows. Conditions: nothing locked. Returns: out 0 the address. */
 function place(map: VmMap, serial: u32, address: u32, pages: u32, mask: u32, flags: u32, slot_at: usize): u32 {
-  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
   const fixed = address >>> VM_PAGE_SHIFT;
+  // What is mapped may have a page more than the size says, if it begins within one.
+  if ((flags & VM_FLAGS_ANYWHERE) == 0 && fixed + pages > VM_PAGE_MAX) return KERN_INVALID_ADDRESS;
+  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
   let page: u32 = 0;
   if (flags & VM_FLAGS_ANYWHERE) page = vm_map_space(map, pages, max(1, (mask >>> VM_PAGE_SHIFT) + 1));
   else if (vm_map_free(map, fixed, fixed + pages)) page = fixed;

@@ -69,8 +69,8 @@ export function vm_range_end(address: u32, size: u32): u32 {
  * Conditions: in a trap, nothing of rank 2 or above locked, nothing in the journal; the slot is empty and its holder this processor's.
  *             size not 0. Commits.
  * Consumes:   with `moves` the pages, also of a partial page.
- * Returns:    KERN_SUCCESS with the chain in the slot; KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE: nothing was taken;
- *             KERN_RESOURCE_SHORTAGE, KERN_INVALID_TASK: what was taken is in the slot.
+ * Returns:    KERN_SUCCESS with the chain in the slot; otherwise what was taken is in the slot: KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE,
+ *             nothing, unless another thread removed memory meanwhile; KERN_RESOURCE_SHORTAGE; KERN_INVALID_TASK.
  */
 export function vm_map_copyin(
   map: VmMap,

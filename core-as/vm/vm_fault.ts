@@ -106,6 +106,10 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     if (to - from < VM_CLUSTER) {
       from = max(entry.vme_start, from & ~(VM_CLUSTER - 1));
       to = min(entry.vme_end, max(to, from + VM_CLUSTER));
+      if (!vm_object_affordable(map, to - from)) {
+        from = page; // the pages around it are a favour
+        to = min(end, entry.vme_end);
+      }
     }
     const base = entry.vme_offset - entry.vme_start;
     const held = object == 0 || vm_object_hold(object_at(object));
@@ -124,7 +128,7 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
       vm_object_free(fresh);
       return KERN_INVALID_TASK;
     }
-    if (still(map, from, to, object, base)) {
+    if (still(map, from, to, object, base, access)) {
       if (vm_map_clip_range(map, from, to)) {
         vm_map_replace(map, from, to, fresh);
         return KERN_SUCCESS;
@@ -149,10 +153,11 @@ function own(entry: VmEntry): bool {
   return sole;
 }
 
-/** Whether the range is of one entry that has, or lacks, the object as it did. Conditions: map locked. */
-function still(map: VmMap, from: u32, to: u32, object: usize, base: u32): bool {
+/** Whether the range is of one entry that has, or lacks, the object as it did, and allows the access. Conditions: map locked. */
+function still(map: VmMap, from: u32, to: u32, object: usize, base: u32, access: u32): bool {
   const at = vm_map_lookup(map, from);
   if (at == 0 || vme_at(at).vme_end < to || vme_at(at).vme_object != object) return false;
+  if ((vme_at(at).vme_bits & access) != access) return false;
   if (object == 0) return true;
   return vme_at(at).vme_offset - vme_at(at).vme_start == base && (vme_at(at).vme_bits & VME_NEEDS_COPY) != 0;
 }
