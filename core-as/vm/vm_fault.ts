@@ -132,7 +132,7 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     }
     if (still(map, from, to, object, base)) {
       if (vm_map_clip_range(map, from, to)) {
-        replace(map, from, to, fresh);
+        vm_map_replace(map, from, to, fresh);
         return KERN_SUCCESS;
       }
       vm_map_unlock(map);
@@ -164,7 +164,7 @@ function still(map: VmMap, from: u32, to: u32, object: usize, base: u32): bool {
 }
 
 /** Gives a clipped range its own object. Conditions: map locked, nothing in the journal. Commits. Consumes: `fresh`. */
-function replace(map: VmMap, from: u32, to: u32, fresh: VmObject): void {
+export function vm_map_replace(map: VmMap, from: u32, to: u32, fresh: VmObject): void {
   pmap_remove(map, from, to);
   const entry = vme_at(vm_map_lookup(map, from));
   const old: usize = entry.vme_object;
