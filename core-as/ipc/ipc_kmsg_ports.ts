@@ -14,7 +14,7 @@ import {
   MACH_MSG_VM_SPACE,
   MACH_SEND_INVALID_MEMORY,
 } from "../abi/message";
-import { vm_copy_hold, vm_copy_make, vm_copyin_bytes, vm_copyout } from "../vm/vm_copy";
+import { vm_copy_affordable, vm_copy_hold, vm_copy_make, vm_copyin_bytes, vm_copyout } from "../vm/vm_copy";
 import { ikm_port_at, IpcKmsg, SLOT_MEMORY } from "./ipc_kmsg";
 import { ikm_slot, ipc_kmsg_copyin_port } from "./ipc_kmsg_copyin";
 import { ipc_copyin_type, ipc_right_copyout } from "./ipc_right_copy";
@@ -71,7 +71,7 @@ export function ipc_kmsg_copyout_array(space: IpcSpace, kmsg: IpcKmsg, index: u3
     // Mapped first: rights get names only if there will be somebody who knows them. Another thread may remove the memory meanwhile.
     const names = vm_copy_make(task, count * 4, head_at);
     if (names == 0 || !vm_copy_hold(head_at)) {
-      trouble = MACH_MSG_VM_KERNEL;
+      trouble = names != 0 || vm_copy_affordable(task, count * 4) ? MACH_MSG_VM_KERNEL : MACH_MSG_VM_SPACE;
     } else if (vm_copyout(task, is_serial(task), head_at) != KERN_SUCCESS) {
       trouble = MACH_MSG_VM_SPACE;
     } else {

@@ -10,7 +10,7 @@ import { VM_PAGE_SHIFT } from "../abi/vm";
 import { zone_free, ZONE_VME } from "../kern/zone";
 import { pmap_remove } from "./pmap";
 import { vm_range_end } from "./vm_copy";
-import { vm_map_check, vm_object_copy, vm_object_hold } from "./vm_fault";
+import { vm_map_check, vm_object_copy, vm_object_hold, vme_own } from "./vm_fault";
 import {
   vm_map_clip_range,
   vm_map_link,
@@ -37,7 +37,7 @@ import {
 } from "./vm_object";
 
 /**
- * Makes a range one entry with one run.
+ * Makes a range one entry with one run, if it is not.
  *
  * Conditions: in a trap, nothing locked, nothing in the journal; the range is valid. Commits.
  * Returns:    KERN_SUCCESS; KERN_INVALID_TASK; KERN_INVALID_ADDRESS, a hole; KERN_INVALID_ARGUMENT, parts with other attributes or
@@ -46,6 +46,10 @@ import {
 export function vm_map_compact(map: VmMap, serial: u32, address: u32, size: u32): u32 {
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
+  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
+  const whole = together(map, start, end);
+  vm_map_unlock(map);
+  if (whole) return KERN_SUCCESS;
   const at = vme_alloc(start, end, 0);
   const fresh = vm_object_alloc(map, end - start, false);
   let code = at == 0 || !fresh ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
@@ -73,6 +77,14 @@ export function vm_map_compact(map: VmMap, serial: u32, address: u32, size: u32)
   if (fresh) vm_object_free(fresh);
   if (at != 0) zone_free(ZONE_VME, at);
   return code;
+}
+
+/** Whether the range is of one entry that has its pages for itself: nothing has to move. Conditions: map locked. May commit. */
+function together(map: VmMap, start: u32, end: u32): bool {
+  const at = vm_map_lookup(map, start);
+  if (at == 0 || vme_at(at).vme_end < end || vme_at(at).vme_object == 0) return false;
+  const bits = vme_at(at).vme_bits;
+  return (bits & VME_SHARED) == 0 && ((bits & VME_NEEDS_COPY) == 0 || vme_own(vme_at(at)));
 }
 
 /** Whether the pages may move. Conditions: map locked. */

@@ -99,10 +99,11 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     const entry = vme_at(vm_map_lookup(map, page));
     const object: usize = entry.vme_object;
     const shares = (entry.vme_bits & VME_NEEDS_COPY) != 0;
-    if (object != 0 && (!writes || !shares || own(entry))) return KERN_SUCCESS;
+    if (object != 0 && (!writes || !shares || vme_own(entry))) return KERN_SUCCESS;
 
+    const asked = min(end, entry.vme_end);
     let from = page;
-    let to = min(end, entry.vme_end);
+    let to = asked;
     if (to - from < VM_CLUSTER) {
       from = max(entry.vme_start, from & ~(VM_CLUSTER - 1));
       to = min(entry.vme_end, max(to, from + VM_CLUSTER));
@@ -117,6 +118,11 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     if (!held) return KERN_RESOURCE_SHORTAGE;
 
     let fresh = vm_object_alloc(map, to - from, object == 0);
+    if (!fresh && (from != page || to != asked)) {
+      from = page; // of a quota that is nearly used up, what is asked for
+      to = asked;
+      fresh = vm_object_alloc(map, to - from, object == 0);
+    }
     while (!fresh && to - from > 1 && vm_object_affordable(map, to - from)) {
       from = page; // no such run: a shorter one
       to = page + max(1, (to - page) >>> 1);
@@ -143,7 +149,7 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
 }
 
 /** Takes an entry whose copies are gone as its own. Conditions: map locked; NEEDS_COPY. Commits. Returns: false: it is still shared. */
-function own(entry: VmEntry): bool {
+export function vme_own(entry: VmEntry): bool {
   const object = object_at(entry.vme_object);
   vo_lock(object);
   const sole = object.vo_refs == 1;
