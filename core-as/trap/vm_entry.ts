@@ -276,9 +276,6 @@ function room(map: VmMap, address: u32, pages: u32, mask: u32, flags: u32): u32 
 
 /** Maps a chain of `pages` where there is room. Conditions: nothing locked. Returns: out 0 the address. */
 function place(map: VmMap, serial: u32, address: u32, pages: u32, mask: u32, flags: u32, slot_at: usize): u32 {
-  // What is mapped may have a page more than the size says, if it begins within one.
-  if ((flags & VM_FLAGS_ANYWHERE) == 0 && (address >>> VM_PAGE_SHIFT) + pages > VM_PAGE_MAX)
-    return KERN_INVALID_ADDRESS;
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
   const page = room(map, address, pages, mask, flags);
   let code = KERN_NO_SPACE;

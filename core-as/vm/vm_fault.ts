@@ -107,10 +107,6 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     if (to - from < VM_CLUSTER) {
       from = max(entry.vme_start, from & ~(VM_CLUSTER - 1));
       to = min(entry.vme_end, max(to, from + VM_CLUSTER));
-      if (!vm_object_affordable(map, to - from)) {
-        from = page; // the pages around it are a favour
-        to = min(end, entry.vme_end);
-      }
     }
     const base = entry.vme_offset - entry.vme_start;
     const held = object == 0 || vm_object_hold(object_at(object));

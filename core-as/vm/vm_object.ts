@@ -182,7 +182,10 @@ export function vm_object_recharge(object: VmObject, map: VmMap): bool {
     vm_object_discharge(object);
     return true;
   }
-  if (!vm_object_charge(object, map, object.vo_pages)) return false;
+  if (!vm_object_charge(object, map, object.vo_pages)) {
+    object.vo_charged_serial = serial;
+    return false;
+  }
   if (was != 0) give_back(object.vo_pages, was, serial);
   return true;
 }
