@@ -250,7 +250,8 @@ const BODY: fc.Arbitrary<Body> = fc.record({
 
 /** Traps that send a kmsg: mostly one is written for them. */
 const SENDS = /^mach_msg_(trap|send_many|send_async)$/;
-const MAKES = /(allocate\w*|make_memory_entry|vm_(?:re)?map|insert_\w+|receive\w*|request_notification|mach_port_guard\w*|construct)$/;
+const MAKES =
+  /(allocate\w*|make_memory_entry|vm_(?:re)?map|insert_\w+|receive\w*|request_notification|mach_port_guard\w*|construct)$/;
 const RARE = /^(task_\w*|processor_\w+|kernel_\w+|zone_count|frames_used|mach_task_self|mach_port_destroy)$/;
 
 function weightOf(trap: string): number {
