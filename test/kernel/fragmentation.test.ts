@@ -205,3 +205,29 @@ test("who writes where its lease has ended and the memory is freed is noticed in
   const third = memory.allocate(size);
   expect(() => memory.together(third, size)).toThrow(expect.objectContaining({ name: "KernelPanic", site: 0x0401 }));
 });
+
+test("what lies together stays where it is: no memory is needed, and leases do not matter", async () => {
+  const { kernel, check } = await bootDebug();
+  const memory = new Memory(kernel);
+  const size = 64 * PAGE;
+  const address = memory.allocate(size);
+  const { lease, words } = memory.lease(address, size);
+  expect(words.byteLength).toBe(size);
+  words.fill(5);
+  const frames = memory.processor.core.frames_used();
+  for (const [from, bytes] of [
+    [0, size],
+    [3 * PAGE + 1, 7],
+    [PAGE, size - PAGE],
+  ] as const) {
+    expectCode(memory.compact(address + from, bytes), codes.KERN_SUCCESS);
+  }
+  words.fill(6);
+  const again = memory.lease(address, size);
+  expect(again.words.byteOffset).toBe(words.byteOffset);
+  expect(again.words.every((word) => word === 6)).toBe(true);
+  expect(memory.processor.core.frames_used()).toBe(frames);
+  for (const each of [lease, again.lease]) memory.end(each);
+  expect(check()).toBe(0);
+  await kernel.close();
+});
