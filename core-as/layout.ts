@@ -14,6 +14,8 @@ import { P_BATCH, P_HELD, P_JOURNAL, P_MAGAZINES, P_OUT, Processor } from "./ker
 import { Waiter } from "./kern/waiter";
 import { zone_element_bytes, ZONE_KMSG_SMALL, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
 import { TaskTail } from "./task/task";
+import { T_MAP, VmEntry, VmMap } from "./vm/vm_map";
+import { VmObject } from "./vm/vm_object";
 
 export { FRAME_TABLE, HEADER, PROCESSOR_SIZE, PROCESSORS } from "./kern/memory_map";
 export {
@@ -161,3 +163,21 @@ export const Waiter_w_object: usize = offsetof<Waiter>("w_object");
 export const Waiter_w_link: usize = offsetof<Waiter>("_w_link");
 export const Waiter_w_pid: usize = offsetof<Waiter>("w_pid");
 export const Waiter_w_task: usize = offsetof<Waiter>("w_task");
+
+export const VmMap_vm_first: usize = T_MAP + offsetof<VmMap>("_vm_first");
+export const VmMap_vm_hint: usize = T_MAP + offsetof<VmMap>("vm_hint");
+export const VmMap_vm_version: usize = T_MAP + offsetof<VmMap>("vm_version");
+export const VmMap_vm_quota: usize = T_MAP + offsetof<VmMap>("vm_quota");
+export const VmMap_vm_used: usize = T_MAP + offsetof<VmMap>("vm_used");
+export const VmMap_vm_serial: usize = T_MAP + offsetof<VmMap>("vm_serial");
+export const VmMap_vm_dirty: usize = T_MAP + offsetof<VmMap>("vm_dirty");
+export const VmEntry_vme_next: usize = offsetof<VmEntry>("_vme_next");
+export const VmEntry_vme_prev: usize = offsetof<VmEntry>("_vme_prev");
+export const VmEntry_vme_start: usize = offsetof<VmEntry>("_vme_start");
+export const VmEntry_vme_end: usize = offsetof<VmEntry>("_vme_end");
+export const VmEntry_vme_bits: usize = offsetof<VmEntry>("_vme_bits");
+export const VmEntry_vme_skip: usize = offsetof<VmEntry>("vme_skip");
+export const VmEntry_vme_bytes: usize = offsetof<VmEntry>("vme_bytes");
+export const VmEntry_vme_flags: usize = offsetof<VmEntry>("vme_flags");
+export const VmObject_vo_charged: usize = offsetof<VmObject>("vo_charged");
+export const VmObject_vo_charged_serial: usize = offsetof<VmObject>("vo_charged_serial");

@@ -324,7 +324,9 @@ function sweep_kmsgs(pid: u32, gone: bool): void {
 function sweep_elements(owner: u32): void {
   for (let zone: u32 = 0; zone < ZONE_COUNT; zone++) {
     for (let at = zone_next(zone, 0); at != 0; at = zone_next(zone, at)) {
-      if (word_load(at) == owner) element_release(at);
+      if (word_load(at) != owner) continue;
+      if (zone == ZONE_OBJECT) vm_object_discharge(object_at(at)); // of one that is free already it is 0
+      element_release(at);
     }
   }
 }

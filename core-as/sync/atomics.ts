@@ -90,14 +90,14 @@ export function word_wake(address: usize, count: u32): void {
 }
 
 export function bytes_fill(address: usize, value: u8, bytes: usize): void {
-  if (isDefined(KERN_MODEL)) range(address, bytes);
+  if (isDefined(KERN_MODEL)) range(address, 0, bytes);
   memory_reach(address + bytes);
   memory.fill(address, value, bytes);
 }
 
 /** Copies the bytes of pages and messages, which are nobody's words. */
 export function bytes_copy(target: usize, source: usize, bytes: usize): void {
-  if (isDefined(KERN_MODEL)) range(target, bytes); // what is read is no kernel's word
+  if (isDefined(KERN_MODEL)) range(target, source, bytes); // what is read is no kernel's word
   memory_reach(target + bytes);
   memory_reach(source + bytes);
   memory.copy(target, source, bytes);

@@ -10,5 +10,5 @@ export const SCHED_WAKE: u32 = 4;
 /** `operand`: bytes of a store; the expected word of a wait; the count of a wake. `ns`: the limit of a wait. Returns: what a wait answers. */
 export declare function sched(kind: u32, address: usize, operand: u32, ns: f64): u32;
 
-/** The bytes are about to be overwritten. */
-export declare function range(address: usize, bytes: usize): void;
+/** Bytes are about to be overwritten, with those at `source`, or, if that is 0, with zeroes. */
+export declare function range(target: usize, source: usize, bytes: usize): void;

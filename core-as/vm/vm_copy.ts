@@ -276,8 +276,12 @@ export function vm_map_place(map: VmMap, page: u32, slot_at: usize): void {
 /** Charges what the chain alone has to the map's task. Returns: false: its quota is used up. Conditions: the chain is this processor's. */
 export function vm_map_charge(map: VmMap, first: usize): bool {
   for (let at = first; at != 0; at = vme_at(at).vme_next) {
+    if (vme_at(at).vme_object == 0) continue;
     const object = object_at(vme_at(at).vme_object);
-    if (vme_at(at).vme_object != 0 && object.vo_refs == 1 && !vm_object_recharge(object, map)) return false;
+    vo_lock(object); // who dies while it lets go still has it
+    const sole = object.vo_refs == 1;
+    vo_unlock(object);
+    if (sole && !vm_object_recharge(object, map)) return false;
   }
   return true;
 }

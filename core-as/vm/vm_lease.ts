@@ -2,7 +2,7 @@
 // (OWNER_LEASE | pid). While it is out the object's frames stay where they are, whatever becomes of the map: removed memory is not freed,
 // moved memory is copied, and written memory is copied at once instead of shared. When its agent's thread is gone, recovery ends it.
 
-import { journal_commit, journal_set } from "../kern/journal";
+import { journal_commit, journal_set_hint } from "../kern/journal";
 import { my_pid, out_set } from "../kern/processor";
 import { OWNER_LEASE, zone_free, zone_has, ZONE_VME } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
@@ -48,7 +48,7 @@ export function vm_lease_begin(map: VmMap, serial: u32, address: u32, size: u32,
   object.vo_leases = object.vo_leases + 1;
   if (writes) map.vm_version = map.vm_version + 1;
   if (writes) object.vo_wleases = object.vo_wleases + 1;
-  journal_set(lease, OWNER_LEASE | my_pid());
+  journal_set_hint(lease, OWNER_LEASE | my_pid());
   journal_commit();
   vo_unlock(object);
   const skip = address & ((1 << VM_PAGE_SHIFT) - 1);
@@ -75,7 +75,7 @@ export function vm_lease_end(lease: usize): u32 {
   object.vo_leases = object.vo_leases - 1;
   if (vme_at(lease).vme_flags != 0) object.vo_wleases = object.vo_wleases - 1;
   vme_at(lease).vme_object = 0;
-  journal_set(lease, my_pid());
+  journal_set_hint(lease, my_pid());
   vm_object_release_locked(object);
   journal_commit();
   vo_unlock(object);

@@ -179,12 +179,14 @@ export function vm_map_init(map: VmMap, serial: u32, quota: u32): void {
   lock_release(vm_lock_at(map), LOCK_MAP);
 }
 
-/** Removes all memory of a task that ends. Conditions: in a trap, nothing locked, nothing in the journal. */
+/**
+ * Removes all memory of a task that ends; again, if who did it died. Conditions: in a trap, nothing locked, nothing in the journal.
+ */
 export function vm_map_end(map: VmMap): void {
   lock_acquire(vm_lock_at(map), LOCK_MAP);
+  hint_store(changetype<usize>(map) + offsetof<VmMap>("vm_serial"), 0); // first: nobody finds it empty. One store, not taken back
   vm_map_remove(map, 0, VM_PAGE_MAX);
   pmap_remove(map, 0, 1 << 20);
-  hint_store(changetype<usize>(map) + offsetof<VmMap>("vm_serial"), 0); // one store: a transaction by itself
   lock_release(vm_lock_at(map), LOCK_MAP);
 }
 

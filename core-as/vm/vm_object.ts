@@ -4,14 +4,14 @@
 // An object in a processor's hand has no references; it is freed with its frames, by recovery too (frames say whose they are). One that
 // lost its last reference is on a work list until its frames are free.
 
-import { FRAME_OBJECT, frames_alloc, frames_claim, frames_free } from "../kern/frame";
+import { FRAME_OBJECT, frames_alloc, frames_claim, frames_free, OBJECT_FIRST, OBJECT_PAGES } from "../kern/frame";
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, LOCK_OBJECT, lock_release } from "../kern/lock";
 import { FRAME_BYTES } from "../kern/param";
 import { my_pid } from "../kern/processor";
 import { reap_pop, reap_push } from "../kern/work";
 import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_OBJECT } from "../kern/zone";
-import { hint_load, word_add, word_load, word_sub } from "../sync/atomics";
+import { hint_load, hint_store, word_add, word_load, word_sub } from "../sync/atomics";
 import { VmMap } from "./vm_map";
 
 /** First frame of an object that has none yet. */
@@ -89,8 +89,8 @@ export function vm_object_alloc(map: VmMap, pages: u32, zeroed: bool): VmObject 
   object._vo_leases = 0;
   object._vo_wleases = 0;
   object.vo_charged = 0;
-  object.vo_first = NOWHERE; // before the count: frame.ts believes them
-  object.vo_pages = pages;
+  hint_store(address + OBJECT_FIRST, NOWHERE); // before the count: frame.ts believes them
+  hint_store(address + OBJECT_PAGES, pages);
   const owner = <u32>address | FRAME_OBJECT;
   const charged = vm_object_charge(object, map, pages);
   let first: u32 = 0;
@@ -100,7 +100,7 @@ export function vm_object_alloc(map: VmMap, pages: u32, zeroed: bool): VmObject 
     zone_free(ZONE_OBJECT, address);
     return null;
   }
-  object.vo_first = first;
+  hint_store(address + OBJECT_FIRST, first);
   return object;
 }
 

@@ -5,7 +5,7 @@ import { KERNEL_PAGES, PROCESSORS, recordOf } from "./memory.mjs";
 
 const MAGAZINES = layout.Processor_p_magazines;
 /** Bytes of an element of each zone, and elements of a slab, in the model build. */
-const BYTES = [128, 64, 256, 1280, 4352, 256, 64, 64, 64];
+const BYTES = [128, 64, 256, 1280, 4352, 256, 64, 64, 64, 64, 64];
 const SLAB_ELEMENTS = 12;
 const FRAME_TABLE = layout.PROCESSORS + PROCESSORS * layout.PROCESSOR_SIZE;
 const HELD = 0x100;
@@ -75,11 +75,11 @@ function tornSlab(machine) {
 
 /** Live elements of each zone, and frames that hold neither an element nor the tables. */
 export function census(machine) {
-  const kinds = [0, 0, 0, 0, 0, 0, 0];
+  const kinds = new Array(16).fill(0);
   for (const owner of frames(machine)) kinds[owner & 0xf]++;
   const used = new Array(BYTES.length).fill(0);
   for (const [owner, zone] of owned(machine)) if ((owner & 0xff00) !== MAGAZINE) used[zone]++;
-  return { used, hands: kinds[1], spaces: kinds[4], kmsgs: kinds[5] };
+  return { used, hands: kinds[1], spaces: kinds[4], kmsgs: kinds[5], objects: kinds[7], pmaps: kinds[8] };
 }
 
 /** Identifiers of the messages that are in a processor's hand, inside a trap or between two. */

@@ -114,10 +114,10 @@ export class Machine extends Memory {
         if (coroutine.status !== ASLEEP && operation.awaits?.(coroutine, this)) return this.sleep(coroutine);
         coroutine.call = operation.call(coroutine, this);
       }
-      const [name, a, b, c, d, e, f, g, h] = coroutine.call;
+      const [name, ...args] = coroutine.call;
       let result;
       try {
-        result = coroutine.exports[name](a, b, c, d, e, f, g, h);
+        result = coroutine.exports[name](...args);
       } catch (error) {
         this.words[this.control + 2] = 0;
         this.rewinding = false;

@@ -80,7 +80,7 @@ export class Memory {
   /** Whether the processor has the note of a lock. */
   holds(pid) {
     const from = (recordOf(pid) + HELD_FROM) >>> 2;
-    for (let rank = 0; rank < 6; rank++) if (this.words[from + rank] !== 0) return true;
+    for (let rank = 0; rank < 7; rank++) if (this.words[from + rank] !== 0) return true;
     return false;
   }
 

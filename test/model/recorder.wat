@@ -44,15 +44,29 @@
   (func (export "memory_grow_pre") (param $id i32) (param $pages i32) (result i32) (local.get $pages))
   (func (export "memory_grow_post") (param $id i32) (param $pages i32) (result i32) (local.get $pages))
 
-  ;; A bulk store: only words that are not 0 already, for the kernel fills with zeroes alone.
-  (func (export "range") (param $address i32) (param $bytes i32)
+  ;; A bulk store of zeroes, the only byte that the kernel fills with, or of a copy of what is at `source`: words that change, and
+  ;; those that are written in part.
+  (func (export "range") (param $target i32) (param $source i32) (param $bytes i32)
+    (local $at i32)
     (local $end i32)
-    (local.set $end (i32.add (local.get $address) (local.get $bytes)))
+    (local $new i32)
+    (local.set $at (i32.and (local.get $target) (i32.const -4)))
+    (local.set $end (i32.add (local.get $target) (local.get $bytes)))
     (loop $next
-      (if (i32.lt_u (local.get $address) (local.get $end))
+      (if (i32.lt_u (local.get $at) (local.get $end))
         (then
-          (if (i32.load (local.get $address)) (then (call $note (local.get $address) (i32.const 0))))
-          (local.set $address (i32.add (local.get $address) (i32.const 4)))
+          (local.set $new (i32.const 0))
+          (if (local.get $source)
+            (then
+              (local.set $new
+                (i32.load (i32.add (local.get $source) (i32.sub (local.get $at) (local.get $target)))))))
+          (if (i32.or
+                (i32.ne (i32.load (local.get $at)) (local.get $new))
+                (i32.or
+                  (i32.lt_u (local.get $at) (local.get $target))
+                  (i32.gt_u (i32.add (local.get $at) (i32.const 4)) (local.get $end))))
+            (then (call $note (local.get $at) (i32.const 0))))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
           (br $next)))))
 
   ;; A verb. Kinds as in core-as/sync/env.ts: 0 load, 1 store, 2 read-modify-write, 3 wait, 4 wake.

@@ -2,7 +2,7 @@
 // changed without a note. Looked at for each store, so that no death at just that place, and no reader after it, is needed.
 
 import * as layout from "../../dist/abi/layout.gen.js";
-import { elementOf, frameOwner, frameOwnerAt, isFrameOwner } from "./hands.mjs";
+import { elementOf, frameOwner, frameOwnerAt, isFrameOwner, owned } from "./hands.mjs";
 import { PROCESSORS, recordOf } from "./memory.mjs";
 import { Violation } from "./violation.mjs";
 
@@ -11,8 +11,8 @@ const RECORDS_END = recordOf(PROCESSORS);
 const COUNT = layout.Processor_p_journal_count;
 const HELD = layout.Processor_p_held;
 const JOURNAL = layout.Processor_p_journal;
-const FRAME_HAND = 1;
-const FRAME_RESERVED = 6;
+/** Whose frames are free to change: those in a hand, the tables, users' bytes, and page tables, which are a cache. */
+const FREE_FRAMES = new Set([1, 6, 7, 8]);
 const OWNER_WORK = 0x300;
 /** In the place of a right that died. */
 const IP_DEAD = 0xffffffff;
@@ -55,7 +55,7 @@ export function undone(machine, coroutine, mark, estate) {
       if (before === after || (address >= layout.PROCESSORS && address < RECORDS_END)) continue;
       if (estate?.words.has(address) || noted.some(([word]) => word === address)) continue;
       if (fresh.includes(frameOwnerAt(address))) continue;
-      if (noted.length === 0 && alone(machine, address, before, after)) continue;
+      if (noted.length === 0 && alone(machine, log, address, before, after)) continue;
       const settled = noted;
       const ownerOf = (word) =>
         settled.find(([each]) => each === word)?.[1] ?? (word === address ? before : log.value(word));
@@ -79,7 +79,7 @@ function isOwner(machine, address) {
 
 /** Whether the word is a lock that the processor has a note of. */
 function isHeld(log, record, address) {
-  for (let rank = 0; rank < 6; rank++) if (log.value(record + HELD + rank * 4) === address) return true;
+  for (let rank = 0; rank < 7; rank++) if (log.value(record + HELD + rank * 4) === address) return true;
   return false;
 }
 
@@ -137,11 +137,25 @@ function nameOf(machine, address) {
 /** Who answered a waiter, and the list of those whom nobody told yet: recovery settles both. */
 const SETTLED = new Set([layout.Waiter_w_hander, layout.Waiter_w_completed]);
 /** "Dirty", behind the lock: that somebody has to settle, and has. */
-const DIRTY = { [layout.ZONE_PORT]: 20, [layout.ZONE_PSET]: 20, [layout.ZONE_TASK]: 12 };
+const DIRTY = { [layout.ZONE_PORT]: 20, [layout.ZONE_PSET]: 20, [layout.ZONE_TASK]: 12, [layout.ZONE_OBJECT]: 12 };
+/** Of a map: what is found again, what only grows, and the number that it loses first when it ends. */
+const HINTS = new Set([layout.VmMap_vm_hint, layout.VmMap_vm_version, layout.VmMap_vm_dirty, layout.VmMap_vm_serial]);
+/** Of an object: which quota it is charged to; who dies meanwhile charges too much, never too little. */
+const CHARGE = new Set([layout.VmObject_vo_charged, layout.VmObject_vo_charged_serial]);
+/** Of an entry in no map: whatever they are, its chain is destroyed with the message that has it. */
+const PLACE = new Set([
+  layout.VmEntry_vme_prev,
+  layout.VmEntry_vme_start,
+  layout.VmEntry_vme_end,
+  layout.VmEntry_vme_bits,
+  layout.VmEntry_vme_skip,
+  layout.VmEntry_vme_bytes,
+  layout.VmEntry_vme_flags,
+]);
 const isKmsg = (zone) => zone >= layout.ZONE_KMSG_SMALL && zone <= layout.ZONE_KMSG_LARGE;
 
 /** Whether a change of it before a transaction is a step by itself: of a message on its way, or what imq_settle settles. */
-function alone(machine, address, before, after) {
+function alone(machine, log, address, before, after) {
   const element = elementOf(machine, address);
   if (element === undefined) return false;
   const { zone } = element;
@@ -150,6 +164,8 @@ function alone(machine, address, before, after) {
   const freed = zone === layout.ZONE_WAITER && field === 0; // a waiter of the dead: nothing points to it
   const table = zone === layout.ZONE_TASK && field === layout.IpcSpace_is_hash_old && after === 0; // before it is freed
   if (chain || freed || table) return true;
+  if (zone === layout.ZONE_OBJECT && CHARGE.has(field)) return true;
+  if (zone === layout.ZONE_VME && PLACE.has(field)) return !inMap(machine, log, element.address);
   if (!isKmsg(zone)) return false;
   if (field === 0) return after === OWNER_QUEUED;
   return (
@@ -158,6 +174,17 @@ function alone(machine, address, before, after) {
     field === layout.IpcKmsg_ikm_remote ||
     !isRight(machine, element.address, address)
   );
+}
+
+/** Whether an entry was in some task's map at that time. */
+function inMap(machine, log, entry) {
+  for (const [owner, zone, task] of owned(machine)) {
+    if (zone !== layout.ZONE_TASK || owner !== OWNER_LIVE) continue;
+    for (let at = log.value(task + layout.VmMap_vm_first); at !== 0; at = log.value(at + layout.VmEntry_vme_next)) {
+      if (at === entry) return true;
+    }
+  }
+  return false;
 }
 
 /** Whether the word is where a message has a right: recovery releases those of a message in a dead hand. */
@@ -175,12 +202,11 @@ const ofHand = (owner, pid) => owner < OWNER_WORK && (owner === 0 || (owner & 0x
 function harmless(machine, pid, address, after, ownerOf) {
   const element = elementOf(machine, address);
   if (element === undefined) {
-    const kind = frameOwner(machine, address) & 0xf;
-    return kind === FRAME_HAND || kind === FRAME_RESERVED;
+    return FREE_FRAMES.has(frameOwner(machine, address) & 0xf);
   }
   const { zone } = element;
   const field = address - element.address;
-  if (field === DIRTY[zone]) return true;
+  if (field === DIRTY[zone] || (zone === layout.ZONE_TASK && HINTS.has(field))) return true;
   if (isKmsg(zone) && SAID_AGAIN.has(field)) return true;
   if (zone === layout.ZONE_WAITER && SETTLED.has(field)) return true;
   if (isKmsg(zone) && after !== 0 && after !== IP_DEAD && isRight(machine, element.address, address)) return false;

@@ -4,6 +4,8 @@
 import { arrays } from "./arrays.mjs";
 import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
+import { maps } from "./memory-maps.mjs";
+import { regions } from "./memory-messages.mjs";
 import { notifications } from "./notifications.mjs";
 import { queue } from "./queue.mjs";
 import { rights } from "./rights.mjs";
@@ -22,10 +24,28 @@ export const scenarios = {
   ...arrays,
   ...guards,
   ...guardedPorts,
+  ...maps,
+  ...regions,
 };
 
-/** Pairs that are not searched to the end: two searches for frames that contend have too many states. */
-const BOUNDS = { "run+run": 2 };
+/** Pairs of memory that are searched to the end; the others have too many states, for they lock much and look for frames. */
+const WHOLE = [
+  "protect+write",
+  "fault+deallocate of its neighbour",
+  "lease+deallocate",
+  "end of a write lease+copy",
+  "move of memory+deallocate",
+  "move of memory+write",
+  "move of memory+end of a lease of it",
+  "copy of memory+write",
+  "copy of memory+deallocate",
+  "copy of a part of a page+write",
+  "map of a memory entry+its last release",
+];
+const PART = Object.keys({ ...maps, ...regions }).filter((name) => !WHOLE.includes(name));
+
+/** Preemptions of pairs that are not searched to the end: two searches for frames that contend have too many states. */
+const BOUNDS = { "run+run": 2, ...Object.fromEntries(PART.map((name) => [name, 1])) };
 
 /** The longest, which begin first. */
 const HEAVY = [
@@ -58,7 +78,8 @@ export function plans(long, round = 0) {
   const pairs = Object.keys(scenarios).filter((name) => !LONG.includes(name));
   const weight = (name) => (HEAVY.includes(name) ? HEAVY.indexOf(name) : HEAVY.length);
   pairs.sort((a, b) => weight(a) - weight(b));
-  const all = pairs.map((name) => ({ name, crashes: true, bound: BOUNDS[name], second: long ? 1 : 1024 }));
+  const bound = (name) => BOUNDS[name] && BOUNDS[name] + (long ? round + 1 : 0);
+  const all = pairs.map((name) => ({ name, crashes: true, bound: bound(name), second: long ? 1 : 1024 }));
   if (!long) return all;
   const triples = LONG.map((name) => ({ name, crashes: true, second: 64, long }));
   const walks = triples.map((plan) => ({ ...plan, ways: 2000 }));
