@@ -52,3 +52,5 @@ export const SPIN_CHUNK: u32 = 64;
 
 /** Pages around a first touch that get frames together, if there are frames for all. */
 export const VM_CLUSTER: u32 = isDefined(KERN_MODEL) ? 1 : 16;
+/** Times that a compaction begins, as long as others write what it copies. */
+export const VM_COMPACT_TRIES: u32 = 8;

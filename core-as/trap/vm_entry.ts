@@ -1,6 +1,6 @@
 // Traps on memory entries, ports that name a range of memory (mach_make_memory_entry), and on mapping: of an entry, of new memory, of another
 // task's. The memory of an entry is a chain (vm/vm_copy.ts) whose first entry says how large it is, what it allows at the most and whether
-// it is a snapshot. The chain never changes; it is freed with the last send right.
+// it is a snapshot. The chain keeps its pages; it is freed with the last send right.
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { me, out_get, out_set } from "../kern/processor";
