@@ -40,8 +40,6 @@ export const IKM_RECEIVE: u32 = 1 << 19;
 export const IKM_COMPLEX: u32 = 1 << 21;
 /** Has its sequence number already: it was put back. */
 export const IKM_NUMBERED: u32 = 1 << 20;
-/** Carries out-of-line memory. */
-export const IKM_MEMORY: u32 = 1 << 22;
 
 /** Flag of a slot's second word: the first is the first entry of a chain of memory (vm/vm_copy.ts), or 0 for no bytes. */
 export const SLOT_MEMORY: u32 = 1 << 29;

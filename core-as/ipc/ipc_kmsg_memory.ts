@@ -34,7 +34,7 @@ export function ipc_kmsg_copyin_memory(space: IpcSpace, kmsg: IpcKmsg, at: usize
   is_unlock(space);
   const code = vm_copyin(task, serial, address, size, moves, slot_at);
   is_lock(space);
-  if (space.is_active == 0 || code == KERN_INVALID_TASK) return KERN_INVALID_TASK;
+  if (space.is_active == 0 || is_serial(task) != serial || code == KERN_INVALID_TASK) return KERN_INVALID_TASK;
   if (code == KERN_RESOURCE_SHORTAGE) return MACH_SEND_NO_BUFFER;
   return code == KERN_SUCCESS ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_MEMORY;
 }

@@ -7,13 +7,14 @@ import { KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_IPC_SPACE,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
+  MACH_MSG_PORTS_MAX,
   MACH_MSG_SUCCESS,
   MACH_MSG_VIRTUAL_COPY,
   MACH_MSG_VM_KERNEL,
   MACH_MSG_VM_SPACE,
   MACH_SEND_INVALID_MEMORY,
 } from "../abi/message";
-import { vm_copy_hold, vm_copy_make, vm_copyin_bytes, vm_copyout } from "../vm/vm_copy";
+import { vm_copy_affordable, vm_copy_hold, vm_copy_make, vm_copyin_bytes, vm_copyout } from "../vm/vm_copy";
 import { ikm_port_at, IpcKmsg, SLOT_MEMORY } from "./ipc_kmsg";
 import { ikm_slot, ipc_kmsg_copyin_port } from "./ipc_kmsg_copyin";
 import { ipc_copyin_type, ipc_right_copyout } from "./ipc_right_copy";
@@ -37,7 +38,7 @@ export function ipc_kmsg_copyin_array(space: IpcSpace, kmsg: IpcKmsg, at: usize)
   const address = load<u32>(at);
   const count = load<u32>(at, 4);
   const disposition = <u32>load<u8>(at, 10);
-  if (count >= kmsg.ikm_ports_max - kmsg.ikm_ports_count) return MACH_SEND_INVALID_MEMORY;
+  if (count > MACH_MSG_PORTS_MAX || count >= kmsg.ikm_ports_max - kmsg.ikm_ports_count) return MACH_SEND_INVALID_MEMORY;
   ikm_slot(kmsg, SLOT_ARRAY | (count << 8) | ipc_copyin_type(disposition));
   if (count == 0) return MACH_MSG_SUCCESS;
   // The names wait in the second half of the slots that are to be theirs: the slot of each ends where its name is, or before.
@@ -70,7 +71,7 @@ export function ipc_kmsg_copyout_array(space: IpcSpace, kmsg: IpcKmsg, index: u3
     // Mapped first: rights get names only if there will be somebody who knows them. Another thread may remove the memory meanwhile.
     const names = vm_copy_make(task, count * 4, head_at);
     if (names == 0 || !vm_copy_hold(head_at)) {
-      trouble = MACH_MSG_VM_KERNEL;
+      trouble = names != 0 || vm_copy_affordable(task, count * 4) ? MACH_MSG_VM_KERNEL : MACH_MSG_VM_SPACE;
     } else if (vm_copyout(task, is_serial(task), head_at) != KERN_SUCCESS) {
       trouble = MACH_MSG_VM_SPACE;
     } else {

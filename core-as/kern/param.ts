@@ -50,5 +50,7 @@ export const SLEEP_SLICE_NS: i64 = 100000000;
 /** Turns of a receiver's spin between two looks at the list, which others fill more rarely than the inbox. */
 export const SPIN_CHUNK: u32 = 64;
 
-/** Pages around a first touch that get frames together, and the most that are copied with a map locked. */
+/** Pages around a first touch that get frames together, if there are frames for all. */
 export const VM_CLUSTER: u32 = isDefined(KERN_MODEL) ? 1 : 16;
+/** Times that a compaction begins, as long as others write what it copies. */
+export const VM_COMPACT_TRIES: u32 = 8;

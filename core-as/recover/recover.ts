@@ -280,14 +280,14 @@ function forget_keepers(first: u32): void {
   }
 }
 
-/** Frees runs that the dead had claimed but not yet entered in their kmsg, or made a slab of. */
+/** Frees frames that the dead had claimed for a kmsg, a slab, a page table or an object that nobody knew yet, and takes them off quotas. */
 function free_runs(pid: u32): void {
   const limit = frames_count();
   for (let frame = header().h_first_frame; frame < limit; frame++) {
     const owner = word_load(frame_owner_at(frame));
     const kind = owner & FRAME_KIND_MASK;
     let free = kind == FRAME_HAND && owner >>> 4 == pid;
-    // Only slabs are claimed by number, aligned and whole; the first frame becomes ZONE last, and is freed last.
+    // A slab is claimed by number, aligned and whole; the first frame becomes ZONE last, and is freed last.
     if (free && frame % SLAB_FRAMES == 0) frames_free(frame + 1, SLAB_FRAMES - 1, FRAME_SLAB);
     if (kind == FRAME_KMSG) {
       const kmsg = kmsg_at(owner & ~FRAME_KIND_MASK);
@@ -295,6 +295,9 @@ function free_runs(pid: u32): void {
     }
     if (kind == FRAME_OBJECT) free = word_load(owner & ~FRAME_KIND_MASK) == pid;
     if (free) frames_free(frame, 1, owner);
+  }
+  for (let at = zone_next(ZONE_OBJECT, 0); at != 0; at = zone_next(ZONE_OBJECT, at)) {
+    if (word_load(at) == pid) vm_object_discharge(object_at(at));
   }
 }
 

@@ -268,12 +268,13 @@ export function task_terminate(task: IpcSpace, serial: u32, heir_of: u32): bool 
   }
   is_unlock(task);
   if (empties) {
+    vm_map_end(vm_map_of(changetype<usize>(task))); // first: what is to be told below needs memory
+    reap_run();
     if (!task_empty(task)) {
       me().p_ending = 1;
       return true;
     }
     task_drop_ports(task);
-    vm_map_end(vm_map_of(changetype<usize>(task)));
     reap_run();
   }
   task_free(task, empties);

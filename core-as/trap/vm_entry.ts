@@ -1,6 +1,6 @@
 // Traps on memory entries, ports that name a range of memory (mach_make_memory_entry), and on mapping: of an entry, of new memory, of another
 // task's. The memory of an entry is a chain (vm/vm_copy.ts) whose first entry says how large it is, what it allows at the most and whether
-// it is a snapshot. The chain never changes; it is freed with the last send right.
+// it is a snapshot. The chain keeps its pages; it is freed with the last send right.
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { me, out_get, out_set } from "../kern/processor";
@@ -39,7 +39,7 @@ import { ipc_right_lookup } from "../ipc/ipc_right";
 import { ipc_right_copyin_check } from "../ipc/ipc_right_copy";
 import { IpcSpace, is_unlock } from "../ipc/ipc_space";
 import { copy_send } from "../task/task";
-import { vm_copy_make, vm_map_copyin, vm_map_place, vm_range_end, vm_range_valid } from "../vm/vm_copy";
+import { vm_copy_make, vm_map_charge, vm_map_copyin, vm_map_place, vm_range_end, vm_range_valid } from "../vm/vm_copy";
 import {
   vm_map_free,
   vm_map_lock,
@@ -87,7 +87,8 @@ function allowed(asked: u32, limit: u32): u32 {
  *
  * Returns: out 0 its size, 1 the caller's name of it; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, an empty range or one that wraps,
  *          no such part of the parent, or that is a snapshot, or no entry; KERN_INVALID_ADDRESS, a hole; KERN_PROTECTION_FAILURE, the memory
- *          or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken); KERN_RESOURCE_SHORTAGE.
+ *          or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken), or the memory may not be read;
+ *          KERN_RESOURCE_SHORTAGE, memory, the target's quota, or no room for a name.
  */
 export function mach_make_memory_entry(
   handle: u32,
@@ -107,7 +108,7 @@ export function mach_make_memory_entry(
     is_unlock(caller);
     return trap_leave(shape ? KERN_RESOURCE_SHORTAGE : KERN_INVALID_ARGUMENT);
   }
-  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8; // before it has the right: recovery would drop another
+  kmsg.ikm_types = MACH_MSG_TYPE_PORT_SEND << 8; // before it has the right: who dies with it releases what this says
   const start = offset >>> VM_PAGE_SHIFT;
   const end = vm_range_end(offset, size);
   let code = KERN_INVALID_ARGUMENT;
@@ -194,8 +195,8 @@ function entry_port(kmsg: IpcKmsg): bool {
  * Maps (a part of) a memory entry, or new memory.
  *
  * Returns: out 0 the address; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, mask, protections, an empty range or one that wraps, no
- *          entry or no such part of it; KERN_INVALID_RIGHT, more than the entry allows; KERN_INVALID_ADDRESS; KERN_NO_SPACE;
- *          KERN_RESOURCE_SHORTAGE.
+ *          entry or no such part of it; KERN_INVALID_RIGHT, more than the entry allows; KERN_INVALID_ADDRESS; KERN_NO_SPACE, also a
+ *          fixed address that the mask forbids; KERN_RESOURCE_SHORTAGE, memory or quota.
  */
 export function vm_map(
   handle: u32,
@@ -265,19 +266,26 @@ function map_arguments(address: u32, size: u32, mask: u32, flags: u32, inheritan
   return outside ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
 }
 
-/** Maps a chain of `pages` at the address, or anywhere that the mask allows. Conditions: nothing locked. Returns: out 0 the address. */
+/** The page from which `pages` can be mapped: that of the address, or any that the mask allows; 0: no room. Conditions: map locked. */
+function room(map: VmMap, address: u32, pages: u32, mask: u32, flags: u32): u32 {
+  if (flags & VM_FLAGS_ANYWHERE) return vm_map_space(map, pages, (mask >>> VM_PAGE_SHIFT) + 1);
+  const page = address >>> VM_PAGE_SHIFT;
+  if ((page & (mask >>> VM_PAGE_SHIFT)) != 0 || page + pages > VM_PAGE_MAX) return 0;
+  return vm_map_free(map, page, page + pages) ? page : 0;
+}
+
+/** Maps a chain of `pages` where there is room. Conditions: nothing locked. Returns: out 0 the address. */
 function place(map: VmMap, serial: u32, address: u32, pages: u32, mask: u32, flags: u32, slot_at: usize): u32 {
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
-  const fixed = address >>> VM_PAGE_SHIFT;
-  let page: u32 = 0;
-  if (flags & VM_FLAGS_ANYWHERE) page = vm_map_space(map, pages, max(1, (mask >>> VM_PAGE_SHIFT) + 1));
-  else if (vm_map_free(map, fixed, fixed + pages)) page = fixed;
-  if (page != 0) {
+  const page = room(map, address, pages, mask, flags);
+  let code = KERN_NO_SPACE;
+  if (page != 0) code = vm_map_charge(map, load<u32>(slot_at)) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+  if (code == KERN_SUCCESS) {
     vm_map_place(map, page, slot_at);
     out_set(0, page << VM_PAGE_SHIFT);
   }
   vm_map_unlock(map);
-  return page != 0 ? KERN_SUCCESS : KERN_NO_SPACE;
+  return code;
 }
 
 /**
@@ -285,7 +293,7 @@ function place(map: VmMap, serial: u32, address: u32, pages: u32, mask: u32, fla
  *
  * Returns: out 0 the address, 1 the protection, 2 its maximum, which are the source's; codes of caller_enter, also for the source;
  *          KERN_INVALID_ARGUMENT, flags, mask, an empty range or one that wraps; KERN_INVALID_ADDRESS; KERN_PROTECTION_FAILURE, the source
- *          may not be read; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE.
+ *          may not be read; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE, also of the source's quota: pages may then be marked as shared.
  */
 export function vm_remap(
   handle: u32,
@@ -316,6 +324,12 @@ export function vm_remap(
   const end = vm_range_end(source, size);
   const bits = vm_map_protection(from, from_serial, start, end);
   if (bits == 0xffffffff) return trap_leave(KERN_INVALID_ADDRESS);
+  if ((bits & VM_PROT_READ) == 0) return trap_leave(KERN_PROTECTION_FAILURE);
+  // Looked for first: sharing changes the source, which a refusal must not.
+  if (!vm_map_lock(map, serial)) return trap_leave(KERN_INVALID_TASK);
+  const found = room(map, address, end - start, mask, flags);
+  vm_map_unlock(map);
+  if (found == 0) return trap_leave(KERN_NO_SPACE);
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);

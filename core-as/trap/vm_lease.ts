@@ -6,7 +6,7 @@ import { is_serial } from "../ipc/ipc_space";
 import { task_from } from "../task/task";
 import { vm_map_compact } from "../vm/vm_compact";
 import { vm_range_valid } from "../vm/vm_copy";
-import { vm_lease_begin, vm_lease_end as end, vm_lease_held } from "../vm/vm_lease";
+import { vm_lease_begin, vm_lease_end as end, vm_lease_end_moving, vm_lease_held } from "../vm/vm_lease";
 import { vm_map_of } from "../vm/vm_map";
 import { trap_enter, trap_leave } from "./trap";
 import { wraps } from "./vm";
@@ -35,7 +35,7 @@ export function vm_lease_end(lease: u32): u32 {
   const kr = trap_enter();
   if (kr != KERN_SUCCESS) return kr;
   if (!vm_lease_held(lease)) return trap_leave(KERN_INVALID_ARGUMENT);
-  return trap_leave(end(lease));
+  return trap_leave(isDefined(KERN_DEBUG) ? vm_lease_end_moving(lease) : end(lease));
 }
 
 /**

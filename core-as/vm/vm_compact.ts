@@ -2,15 +2,21 @@
 // is done with nothing locked, each object held; if the map has changed meanwhile, it begins again.
 
 import { journal_commit } from "../kern/journal";
-import { FRAME_BYTES } from "../kern/param";
+import { FRAME_BYTES, VM_COMPACT_TRIES } from "../kern/param";
 import { reap_push } from "../kern/work";
 import { bytes_fill } from "../sync/atomics";
-import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
+import {
+  KERN_ABORTED,
+  KERN_INVALID_ARGUMENT,
+  KERN_INVALID_TASK,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_SUCCESS,
+} from "../abi/kern_return";
 import { VM_PAGE_SHIFT } from "../abi/vm";
 import { zone_free, ZONE_VME } from "../kern/zone";
 import { pmap_remove } from "./pmap";
 import { vm_range_end } from "./vm_copy";
-import { vm_map_check, vm_object_copy, vm_object_hold } from "./vm_fault";
+import { vm_map_check, vm_object_copy, vm_object_hold, vme_own } from "./vm_fault";
 import {
   vm_map_clip_range,
   vm_map_link,
@@ -37,7 +43,7 @@ import {
 } from "./vm_object";
 
 /**
- * Makes a range one entry with one run.
+ * Makes a range one entry with one run, if it is not.
  *
  * Conditions: in a trap, nothing locked, nothing in the journal; the range is valid. Commits.
  * Returns:    KERN_SUCCESS; KERN_INVALID_TASK; KERN_INVALID_ADDRESS, a hole; KERN_INVALID_ARGUMENT, parts with other attributes or
@@ -46,33 +52,47 @@ import {
 export function vm_map_compact(map: VmMap, serial: u32, address: u32, size: u32): u32 {
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
+  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
+  const whole = together(map, start, end);
+  vm_map_unlock(map);
+  if (whole) return KERN_SUCCESS;
   const at = vme_alloc(start, end, 0);
   const fresh = vm_object_alloc(map, end - start, false);
-  let code = at == 0 || !fresh ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
-  while (code == KERN_SUCCESS && fresh) {
-    if (!vm_map_lock(map, serial)) code = KERN_INVALID_TASK;
-    else {
-      code = may_compact(map, start, end);
-      const version = map.vm_version;
-      vm_map_unlock(map);
-      if (code == KERN_SUCCESS) code = gather(map, serial, start, end, fresh);
-      if (code != KERN_SUCCESS) break;
-      if (!vm_map_lock(map, serial)) code = KERN_INVALID_TASK;
-      else {
-        code = may_compact(map, start, end);
-        if (code == KERN_SUCCESS && map.vm_version == version) {
-          code = put(map, start, end, at, fresh) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
-          vm_map_unlock(map);
-          if (code == KERN_SUCCESS) return code;
-          break;
-        }
-        vm_map_unlock(map); // changed meanwhile: what was gathered may be old
-      }
+  let code = KERN_RESOURCE_SHORTAGE;
+  if (at != 0 && fresh) {
+    code = KERN_ABORTED;
+    for (let tries = VM_COMPACT_TRIES; tries != 0 && code == KERN_ABORTED; tries--) {
+      code = gather(map, serial, start, end, at, fresh);
     }
+    if (code == KERN_SUCCESS) return code;
   }
   if (fresh) vm_object_free(fresh);
   if (at != 0) zone_free(ZONE_VME, at);
+  return code == KERN_ABORTED ? KERN_RESOURCE_SHORTAGE : code;
+}
+
+/** Copies the pages and puts them in their place. Returns: as vm_map_compact; KERN_ABORTED: somebody wrote meanwhile, nothing was changed. */
+function gather(map: VmMap, serial: u32, start: u32, end: u32, at: usize, fresh: VmObject): u32 {
+  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
+  let code = may_compact(map, start, end);
+  const version = map.vm_version;
+  vm_map_unlock(map);
+  if (code == KERN_SUCCESS) code = copy_pages(map, serial, start, end, fresh);
+  if (code != KERN_SUCCESS) return code;
+  if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
+  code = may_compact(map, start, end);
+  if (code == KERN_SUCCESS && map.vm_version != version) code = KERN_ABORTED; // what was copied may be old
+  if (code == KERN_SUCCESS && !put(map, start, end, at, fresh)) code = KERN_RESOURCE_SHORTAGE;
+  vm_map_unlock(map);
   return code;
+}
+
+/** Whether the range is of one entry that has its pages for itself: nothing has to move. Conditions: map locked. May commit. */
+function together(map: VmMap, start: u32, end: u32): bool {
+  const at = vm_map_lookup(map, start);
+  if (at == 0 || vme_at(at).vme_end < end || vme_at(at).vme_object == 0) return false;
+  const bits = vme_at(at).vme_bits;
+  return (bits & VME_SHARED) == 0 && ((bits & VME_NEEDS_COPY) == 0 || vme_own(vme_at(at)));
 }
 
 /** Whether the pages may move. Conditions: map locked. */
@@ -94,7 +114,7 @@ function may_compact(map: VmMap, start: u32, end: u32): u32 {
 }
 
 /** Copies the pages to the object, entry by entry; the map may change between two. */
-function gather(map: VmMap, serial: u32, start: u32, end: u32, fresh: VmObject): u32 {
+function copy_pages(map: VmMap, serial: u32, start: u32, end: u32, fresh: VmObject): u32 {
   for (let page = start; page < end; ) {
     if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
     const at = vm_map_lookup(map, page);

@@ -69,8 +69,8 @@ export function vm_range_end(address: u32, size: u32): u32 {
  * Conditions: in a trap, nothing of rank 2 or above locked, nothing in the journal; the slot is empty and its holder this processor's.
  *             size not 0. Commits.
  * Consumes:   with `moves` the pages, also of a partial page.
- * Returns:    KERN_SUCCESS with the chain in the slot; KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE: nothing was taken;
- *             KERN_RESOURCE_SHORTAGE, KERN_INVALID_TASK: what was taken is in the slot.
+ * Returns:    KERN_SUCCESS with the chain in the slot; otherwise what was taken is in the slot: KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE,
+ *             nothing, unless another thread removed memory meanwhile; KERN_RESOURCE_SHORTAGE; KERN_INVALID_TASK.
  */
 export function vm_map_copyin(
   map: VmMap,
@@ -246,7 +246,7 @@ export function vm_map_copyout(map: VmMap, serial: u32, slot_at: usize): u32 {
   const first: usize = load<u32>(slot_at);
   const skip = vme_at(first).vme_skip;
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
-  let code = charge(map, first) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+  let code = vm_map_charge(map, first) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
   const page = vm_map_space(map, vm_range_end(skip, vme_at(first).vme_bytes), 1);
   if (page == 0) code = KERN_NO_SPACE;
   if (code == KERN_SUCCESS) {
@@ -273,8 +273,8 @@ export function vm_map_place(map: VmMap, page: u32, slot_at: usize): void {
   journal_commit();
 }
 
-/** Charges what the chain alone has to the map's task. */
-function charge(map: VmMap, first: usize): bool {
+/** Charges what the chain alone has to the map's task. Returns: false: its quota is used up. Conditions: the chain is this processor's. */
+export function vm_map_charge(map: VmMap, first: usize): bool {
   for (let at = first; at != 0; at = vme_at(at).vme_next) {
     if (vme_at(at).vme_object == 0) continue;
     const object = object_at(vme_at(at).vme_object);
@@ -353,6 +353,11 @@ export function vm_copy_make(task: usize, size: u32, slot_at: usize): usize {
   journal_set(slot_at, <u32>at);
   journal_commit();
   return vo_page_at(object, 0);
+}
+
+/** Whether it was not the task's quota that left vm_copy_make without memory, as it seems. */
+export function vm_copy_affordable(task: usize, size: u32): bool {
+  return vm_object_affordable(vm_map_of(task), vm_range_end(0, size));
 }
 
 /** Keeps the memory that vm_copy_make made until the trap ends. Conditions, Commits: as there. Returns: false: memory is exhausted. */

@@ -99,10 +99,11 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     const entry = vme_at(vm_map_lookup(map, page));
     const object: usize = entry.vme_object;
     const shares = (entry.vme_bits & VME_NEEDS_COPY) != 0;
-    if (object != 0 && (!writes || !shares || own(entry))) return KERN_SUCCESS;
+    if (object != 0 && (!writes || !shares || vme_own(entry))) return KERN_SUCCESS;
 
+    const asked = min(end, entry.vme_end);
     let from = page;
-    let to = min(end, entry.vme_end);
+    let to = asked;
     if (to - from < VM_CLUSTER) {
       from = max(entry.vme_start, from & ~(VM_CLUSTER - 1));
       to = min(entry.vme_end, max(to, from + VM_CLUSTER));
@@ -113,6 +114,11 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
     if (!held) return KERN_RESOURCE_SHORTAGE;
 
     let fresh = vm_object_alloc(map, to - from, object == 0);
+    if (!fresh && (from != page || to != asked)) {
+      from = page; // of a quota that is nearly used up, what is asked for
+      to = asked;
+      fresh = vm_object_alloc(map, to - from, object == 0);
+    }
     while (!fresh && to - from > 1 && vm_object_affordable(map, to - from)) {
       from = page; // no such run: a shorter one
       to = page + max(1, (to - page) >>> 1);
@@ -124,9 +130,9 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
       vm_object_free(fresh);
       return KERN_INVALID_TASK;
     }
-    if (still(map, from, to, object, base)) {
+    if (still(map, from, to, object, base, access)) {
       if (vm_map_clip_range(map, from, to)) {
-        replace(map, from, to, fresh);
+        vm_map_replace(map, from, to, fresh);
         return KERN_SUCCESS;
       }
       vm_map_unlock(map);
@@ -139,7 +145,7 @@ export function vm_fault(map: VmMap, serial: u32, page: u32, end: u32, writes: b
 }
 
 /** Takes an entry whose copies are gone as its own. Conditions: map locked; NEEDS_COPY. Commits. Returns: false: it is still shared. */
-function own(entry: VmEntry): bool {
+export function vme_own(entry: VmEntry): bool {
   const object = object_at(entry.vme_object);
   vo_lock(object);
   const sole = object.vo_refs == 1;
@@ -149,16 +155,17 @@ function own(entry: VmEntry): bool {
   return sole;
 }
 
-/** Whether the range is of one entry that has, or lacks, the object as it did. Conditions: map locked. */
-function still(map: VmMap, from: u32, to: u32, object: usize, base: u32): bool {
+/** Whether the range is of one entry that has, or lacks, the object as it did, and allows the access. Conditions: map locked. */
+function still(map: VmMap, from: u32, to: u32, object: usize, base: u32, access: u32): bool {
   const at = vm_map_lookup(map, from);
   if (at == 0 || vme_at(at).vme_end < to || vme_at(at).vme_object != object) return false;
+  if ((vme_at(at).vme_bits & access) != access) return false;
   if (object == 0) return true;
   return vme_at(at).vme_offset - vme_at(at).vme_start == base && (vme_at(at).vme_bits & VME_NEEDS_COPY) != 0;
 }
 
 /** Gives a clipped range its own object. Conditions: map locked, nothing in the journal. Commits. Consumes: `fresh`. */
-function replace(map: VmMap, from: u32, to: u32, fresh: VmObject): void {
+export function vm_map_replace(map: VmMap, from: u32, to: u32, fresh: VmObject): void {
   pmap_remove(map, from, to);
   const entry = vme_at(vm_map_lookup(map, from));
   const old: usize = entry.vme_object;

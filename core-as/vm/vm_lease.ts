@@ -8,9 +8,18 @@ import { OWNER_LEASE, zone_free, zone_has, ZONE_VME } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_PAGE_SHIFT } from "../abi/vm";
 import { vm_range_end } from "./vm_copy";
-import { vm_access, vm_fault } from "./vm_fault";
-import { vm_map_lookup, vm_map_unlock, vme_alloc, vme_at, vme_refer_locked, VmMap } from "./vm_map";
-import { object_at, vm_object_release_locked, vo_lock, vo_page_at, vo_unlock } from "./vm_object";
+import { vm_access, vm_fault, vm_map_replace, vm_object_copy } from "./vm_fault";
+import {
+  vm_map_lock,
+  vm_map_lookup,
+  vm_map_unlock,
+  VME_SHARED,
+  vme_alloc,
+  vme_at,
+  vme_refer_locked,
+  VmMap,
+} from "./vm_map";
+import { object_at, vm_object_alloc, vm_object_release_locked, vo_lock, vo_page_at, vo_unlock } from "./vm_object";
 
 /**
  * Leases the bytes from `address` on as far as they lie together, `size` at the most.
@@ -31,6 +40,9 @@ export function vm_lease_begin(map: VmMap, serial: u32, address: u32, size: u32,
   const object = object_at(entry.vme_object);
   const first = entry.vme_offset + (page - entry.vme_start);
   vme_at(lease).vme_flags = writes ? 1 : 0;
+  vme_at(lease)._vme_start = page;
+  vme_at(lease).vme_skip = <u32>changetype<usize>(map);
+  vme_at(lease).vme_bytes = serial;
   vo_lock(object);
   vme_refer_locked(lease, changetype<usize>(object), first);
   object.vo_leases = object.vo_leases + 1;
@@ -68,5 +80,32 @@ export function vm_lease_end(lease: usize): u32 {
   journal_commit();
   vo_unlock(object);
   zone_free(ZONE_VME, lease);
+  return KERN_SUCCESS;
+}
+
+/**
+ * As vm_lease_end, in debug builds: what was leased moves to other frames, so that who kept the view sees poison, and what he writes there is
+ * found when the frames are used again (frame.ts). It stays where it is if others have it too, or there are no such frames.
+ *
+ * Conditions: as vm_lease_end.
+ */
+export function vm_lease_end_moving(lease: usize): u32 {
+  const map = changetype<VmMap>(<usize>vme_at(lease).vme_skip);
+  const serial = vme_at(lease).vme_bytes;
+  const page = vme_at(lease).vme_start;
+  const was: usize = vme_at(lease).vme_object;
+  vm_lease_end(lease);
+  if (!vm_map_lock(map, serial)) return KERN_SUCCESS;
+  const at = vm_map_lookup(map, page);
+  const there = at != 0 && vme_at(at).vme_object == was && (vme_at(at).vme_bits & VME_SHARED) == 0;
+  if (there && object_at(was).vo_refs == 1) {
+    const entry = vme_at(at);
+    const fresh = vm_object_alloc(map, entry.vme_end - entry.vme_start, false);
+    if (fresh) {
+      vm_object_copy(fresh, 0, object_at(was), entry.vme_offset, entry.vme_end - entry.vme_start);
+      vm_map_replace(map, entry.vme_start, entry.vme_end, fresh);
+    }
+  }
+  vm_map_unlock(map);
   return KERN_SUCCESS;
 }

@@ -14,6 +14,9 @@ import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_OBJECT } from "../kern
 import { hint_load, hint_store, word_add, word_load, word_sub } from "../sync/atomics";
 import { VmMap } from "./vm_map";
 
+/** First frame of an object that has none yet. */
+const NOWHERE: u32 = 1 << 31;
+
 @unmanaged
 export class VmObject extends Element {
   /** Owner lock. Atomic. */
@@ -28,8 +31,6 @@ export class VmObject extends Element {
   /** First frame, and how many there are. */
   vo_first: u32;
   vo_pages: u32;
-  /** 1: mapped on purpose in more than one place (VM_SHARE); a copy of it is made at once. Guarded by vo_lock. */
-  _vo_shared: u32;
   /** The map that its frames are charged to, or 0, and the number of the map's task then. Changed by who has the only reference. */
   vo_charged: u32;
   vo_charged_serial: u32;
@@ -51,12 +52,6 @@ export class VmObject extends Element {
   }
   set vo_wleases(value: u32) {
     journal_set(changetype<usize>(this) + offsetof<VmObject>("_vo_wleases"), value);
-  }
-  get vo_shared(): u32 {
-    return this._vo_shared;
-  }
-  set vo_shared(value: u32) {
-    journal_set(changetype<usize>(this) + offsetof<VmObject>("_vo_shared"), value);
   }
 }
 if (offsetof<VmObject>() > 64) ERROR("an object must fit its element");
@@ -93,17 +88,15 @@ export function vm_object_alloc(map: VmMap, pages: u32, zeroed: bool): VmObject 
   object._vo_refs = 0; // the lock word is left alone: a mistaken reader may still hold it
   object._vo_leases = 0;
   object._vo_wleases = 0;
-  object._vo_shared = 0;
   object.vo_charged = 0;
-  hint_store(address + OBJECT_FIRST, 0); // who looks for frames may read them
-  hint_store(address + OBJECT_PAGES, 0);
+  hint_store(address + OBJECT_FIRST, NOWHERE); // before the count: frame.ts believes them
+  hint_store(address + OBJECT_PAGES, pages);
   const owner = <u32>address | FRAME_OBJECT;
   const charged = vm_object_charge(object, map, pages);
   let first: u32 = 0;
   if (charged) first = zeroed ? <u32>(frames_alloc(pages, 1, owner) / FRAME_BYTES) : frames_claim(pages, 1, owner);
-  hint_store(address + OBJECT_PAGES, pages);
   if (first == 0) {
-    if (charged) vm_object_discharge(object);
+    vm_object_discharge(object);
     zone_free(ZONE_OBJECT, address);
     return null;
   }
@@ -148,12 +141,12 @@ function vm_object_charge(object: VmObject, map: VmMap, pages: u32): bool {
   const quota = map.vm_quota;
   if (quota == 0) return true;
   const used_at = changetype<usize>(map) + offsetof<VmMap>("vm_used");
+  object.vo_charged_serial = map.vm_serial; // first: if the map becomes another task's, that one is charged too much, never too little
   // [S26] Add, look, take back: two that race may both be refused, never both let through.
   if (word_add(used_at, pages) + pages > quota) {
     word_sub(used_at, pages);
     return false;
   }
-  object.vo_charged_serial = map.vm_serial;
   object.vo_charged = <u32>changetype<usize>(map);
   return true;
 }
@@ -168,7 +161,7 @@ function give_back(pages: u32, map: usize, serial: u32): void {
   if (hint_load(map + offsetof<VmMap>("vm_serial")) == serial) word_sub(map + offsetof<VmMap>("vm_used"), pages); // [S26]
 }
 
-/** Takes an object's frames off the quota that they are charged to, once. Conditions: nobody else has it any more. */
+/** Takes the object's frames off the counter that they are on. Conditions: in a hand that may be dead, or on a work list. */
 export function vm_object_discharge(object: VmObject): void {
   const map: usize = object.vo_charged;
   if (map == 0) return;
@@ -189,7 +182,10 @@ export function vm_object_recharge(object: VmObject, map: VmMap): bool {
     vm_object_discharge(object);
     return true;
   }
-  if (!vm_object_charge(object, map, object.vo_pages)) return false;
+  if (!vm_object_charge(object, map, object.vo_pages)) {
+    object.vo_charged_serial = serial;
+    return false;
+  }
   if (was != 0) give_back(object.vo_pages, was, serial);
   return true;
 }

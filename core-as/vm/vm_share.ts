@@ -2,13 +2,13 @@
 // child inherits. A chain that a memory entry keeps is in no map; its entries are read by who holds the entry's port locked.
 
 import { journal_commit, journal_set } from "../kern/journal";
-import { KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
+import { reap_push } from "../kern/work";
+import { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
 import { vm_map_copyin, vm_map_place } from "./vm_copy";
 import { vm_map_check, vm_fault, vm_object_copy } from "./vm_fault";
 import {
   vm_map_clip_range,
-  vm_map_free,
   vm_map_from,
   vm_map_lock,
   vm_map_lookup,
@@ -166,6 +166,15 @@ export function vme_chain_zero(pages: u32, slot_at: usize): bool {
   return true;
 }
 
+/** Puts the chain of a slot, if there is one, on the work list. Conditions: nothing in the journal. Commits. */
+function vme_chain_drop(slot_at: usize): void {
+  const first: usize = load<u32>(slot_at);
+  if (first == 0) return;
+  journal_set(slot_at, 0);
+  reap_push(first);
+  journal_commit();
+}
+
 /** Sets protection, maximum and inheritance of all entries of a chain. Conditions: the chain is this processor's, and in no map. */
 export function vme_chain_protect(first: usize, protection: u32, maximum: u32, inheritance: u32): void {
   const bits = protection | (maximum << VME_MAX_SHIFT) | (inheritance << VME_INHERIT_SHIFT);
@@ -184,7 +193,7 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
   for (let page: u32 = 0; page < VM_PAGE_MAX; ) {
     if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
     const at = vm_map_from(map, page);
-    const start = at == 0 ? 0 : vme_at(at).vme_start;
+    const start = at == 0 ? 0 : max(page, vme_at(at).vme_start); // what is before `page` the child has
     const end = at == 0 ? 0 : vme_at(at).vme_end;
     const bits = at == 0 ? 0 : vme_at(at).vme_bits;
     vm_map_unlock(map);
@@ -196,10 +205,15 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
       inheritance == VM_INHERIT_SHARE
         ? vm_map_share(map, serial, start, end, 0, slot_at)
         : vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at, 0);
+    if (code == KERN_INVALID_ADDRESS) {
+      vme_chain_drop(slot_at); // another thread of the parent removed some of it meanwhile: what is there now?
+      page = start;
+      continue;
+    }
     if (code != KERN_SUCCESS) return code;
     vme_chain_protect(load<u32>(slot_at), bits & VM_PROT_ALL, (bits >>> VME_MAX_SHIFT) & VM_PROT_ALL, inheritance);
     if (!vm_map_lock(child, child.vm_serial)) return KERN_INVALID_TASK;
-    if (vm_map_free(child, start, end)) vm_map_place(child, start, slot_at);
+    vm_map_place(child, start, slot_at);
     vm_map_unlock(child);
   }
   return KERN_SUCCESS;

@@ -37,7 +37,7 @@ export interface VmCopyTraps {
    * @kr KERN_PROTECTION_FAILURE a page of the range may not be read
    * @kr KERN_RESOURCE_SHORTAGE no memory for the way out: up to 4 MiB, which count as bytes of messages of the caller's meanwhile
    * @source XNU osfmk/vm/vm_user.c vm_read_overwrite; A205, A207
-   * @differs `data` is a JavaScript array instead of memory. More than 4 MiB go in pieces: all is checked before the first, but
+   * @differs What is read goes to a JavaScript array instead of memory. More than 4 MiB go in pieces: all is checked before the first, but
    *   whoever changes the memory meanwhile may be seen in the later ones, and if they are taken away `data` is half filled.
    */
   vm_read_overwrite(task: number, address: number, size: number, data: Uint8Array, outsize: Uint32Array): number;
@@ -52,7 +52,7 @@ export interface VmCopyTraps {
    * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of the task is used up; no memory for the way in: up to 4 MiB, which count as
    *   bytes of messages of the caller's meanwhile
    * @source XNU osfmk/vm/vm_user.c vm_write; A205, A207
-   * @differs `data` is a JavaScript array instead of memory. More than 4 MiB go in pieces: all is checked before the first, but
+   * @differs What is read goes to a JavaScript array instead of memory. More than 4 MiB go in pieces: all is checked before the first, but
    *   whoever looks meanwhile sees a part, and a shortage leaves what was written before.
    */
   vm_write(task: number, address: number, data: Uint8Array): number;

@@ -25,16 +25,13 @@ export interface VmEntryTraps {
    * @param object out, one word: the caller's name for a send right of the entry
    * @param parent the caller's name of another entry; 0: none
    * @kr KERN_SUCCESS made
-   * @kr KERN_INVALID_ARGUMENT another bit; no bytes; the range wraps, or is not within `parent`; `parent` is no entry, or is a copy
+   * @kr KERN_INVALID_ARGUMENT another bit, or two kinds at once; no bytes; the range wraps, or is not within `parent`; `parent` names no
+   *   entry, or one that is a copy
    * @kr KERN_INVALID_ADDRESS a page of the range is not there
-   * @kr KERN_PROTECTION_FAILURE the range or `parent` does not allow what `permission` says
-   * @kr KERN_INVALID_NAME `parent` denotes nothing
-   * @kr KERN_INVALID_RIGHT `parent` is no send right
-   * @kr KERN_NO_SPACE the caller has no room for another name
-   * @kr KERN_RESOURCE_SHORTAGE no memory, or the caller's quota is used up
+   * @kr KERN_PROTECTION_FAILURE the range or `parent` does not allow what `permission` says; a page of the range may not be read
+   * @kr KERN_RESOURCE_SHORTAGE no memory, the task's quota is used up, or the caller has no room for another name
    * @source XNU osfmk/vm/vm_memory_entry.c mach_make_memory_entry; A206, A207
-   * @differs The range must be of one piece in this kernel's memory, so that making an entry may gather it first. Entries that purge,
-   *   and those of parts of pages (`MAP_MEM_USE_DATA_ADDR`), are refused.
+   * @differs Entries that purge, and those of parts of pages (`MAP_MEM_USE_DATA_ADDR`), are refused.
    */
   mach_make_memory_entry(
     task: number,
@@ -54,19 +51,19 @@ export interface VmEntryTraps {
    * @param object the caller's name of the entry; 0: new memory, all zero
    * @param offset where in the entry it begins
    * @param copy true: a snapshot of the task's own; false: the bytes of the entry, shared with all who map it so
-   * @param cur_protection what may be done with the pages, `VM_PROT_*` bits
-   * @param max_protection the most that may ever be allowed
+   * @param cur_protection what may be done with the pages, `VM_PROT_*` bits; with `VM_PROT_IS_MASK` as much as the entry allows is enough
+   * @param max_protection the most that may ever be allowed, as well
    * @param inheritance `VM_INHERIT_*`: what a child gets
    * @kr KERN_SUCCESS mapped
-   * @kr KERN_INVALID_ARGUMENT a flag, protection or inheritance of no meaning; the range wraps; the range is not within the entry;
-   *   `object` is no memory entry
+   * @kr KERN_INVALID_ARGUMENT a flag, mask, protection or inheritance of no meaning; more protection than the maximum; no bytes; the
+   *   range wraps, or is not within the entry; `object` names no memory entry
    * @kr KERN_INVALID_ADDRESS `VM_FLAGS_FIXED`, and the range begins below 0x1000
-   * @kr KERN_NO_SPACE a page of the range is in use; `VM_FLAGS_ANYWHERE`, and no gap is wide enough
-   * @kr KERN_INVALID_NAME `object` denotes nothing
-   * @kr KERN_INVALID_RIGHT `object` is no send right; or the entry does not allow what is asked for
+   * @kr KERN_NO_SPACE `VM_FLAGS_FIXED`, and a page of the range is in use, or the address has a bit of `mask`; `VM_FLAGS_ANYWHERE`, and no
+   *   gap is wide enough
+   * @kr KERN_INVALID_RIGHT the entry does not allow what is asked for
    * @kr KERN_RESOURCE_SHORTAGE no memory, or the task's quota is used up
    * @source XNU osfmk/vm/vm_user.c vm_map, vm_map.c vm_map_enter_mem_object; A206, A207
-   * @differs There are no pagers: only memory entries are mapped.
+   * @differs There are no pagers: only memory entries are mapped. A mask has its ones at its end: 0, 0xfff, 0x1fff and so on.
    */
   vm_map(
     task: number,
@@ -95,12 +92,15 @@ export interface VmEntryTraps {
    * @param max_protection out, one word: the most that may ever be allowed
    * @param inheritance `VM_INHERIT_*`: what a child gets
    * @kr KERN_SUCCESS mapped
-   * @kr KERN_INVALID_ARGUMENT a flag or inheritance of no meaning; no bytes; a range wraps
+   * @kr KERN_INVALID_ARGUMENT a flag, mask or inheritance of no meaning; no bytes; a range wraps
    * @kr KERN_INVALID_ADDRESS a page of the source is not there; `VM_FLAGS_FIXED`, and the range begins below 0x1000
-   * @kr KERN_NO_SPACE a page of the range is in use; `VM_FLAGS_ANYWHERE`, and no gap is wide enough
-   * @kr KERN_RESOURCE_SHORTAGE no memory, or the task's quota is used up
+   * @kr KERN_PROTECTION_FAILURE a page of the source may not be read
+   * @kr KERN_NO_SPACE `VM_FLAGS_FIXED`, and a page of the range is in use, or the address has a bit of `mask`; `VM_FLAGS_ANYWHERE`, and no
+   *   gap is wide enough
+   * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of one of the tasks is used up
+   * @kr MACH_SEND_INVALID_DEST as for every call, and of `src_task`
    * @source XNU osfmk/vm/vm_user.c vm_remap, vm_map.c vm_map_remap; A207
-   * @differs The range must be of one piece in this kernel's memory to be shared.
+   * @differs What may not be read is not mapped. A mask has its ones at its end.
    */
   vm_remap(
     task: number,

@@ -109,6 +109,19 @@ describe("the end of the other task", () => {
   });
 });
 
+test("the end of a task that nobody runs, in the midst of its end", LONG, () => {
+  const world = trio();
+  const { one, three } = world;
+  expectKr(one.core.task_create(0, 0, 0), 0);
+  const handle = one.out(0);
+  const got = codesOf(
+    world,
+    () => one.core.task_terminate(handle),
+    () => void three.core.task_terminate(handle),
+  );
+  expect(got).toEqual(ENDED);
+});
+
 describe("the end of the calling task", () => {
   const header = { remoteDisposition: COPY, id: 9 };
   const calls: Record<string, [(world: World) => number, string[]]> = {

@@ -166,7 +166,28 @@ test("a region in pieces is made one on request, but not under a lease", async (
   await kernel.close();
 });
 
-test("who writes where its lease has ended is noticed in debug builds", async () => {
+test("a view that is kept when its lease has ended shows poison in debug builds, and who writes through it is noticed", async () => {
+  const { kernel, check } = await bootDebug();
+  const memory = new Memory(kernel);
+  const size = 16 * PAGE;
+  const address = memory.allocate(size);
+  const { lease, words } = memory.lease(address, size);
+  words.fill(7);
+  memory.end(lease);
+  expect(words.every((word) => word === 0xdbdbdbdb)).toBe(true);
+  const again = memory.lease(address, size);
+  expect(again.words.every((word) => word === 7)).toBe(true);
+  memory.end(again.lease);
+  expect(check()).toBe(0);
+
+  again.words[77] = 1;
+  const more = () => {
+    for (let index = 0; index < 64; index++) memory.together(memory.allocate(size), size);
+  };
+  expect(more).toThrow(expect.objectContaining({ name: "KernelPanic", site: 0x0401 }));
+});
+
+test("who writes where its lease has ended and the memory is freed is noticed in debug builds", async () => {
   const { kernel, check } = await bootDebug();
   const memory = new Memory(kernel);
   const size = 16 * PAGE;
@@ -183,4 +204,30 @@ test("who writes where its lease has ended is noticed in debug builds", async ()
   words[5 * 1024 + 77] = 1;
   const third = memory.allocate(size);
   expect(() => memory.together(third, size)).toThrow(expect.objectContaining({ name: "KernelPanic", site: 0x0401 }));
+});
+
+test("what lies together stays where it is: no memory is needed, and leases do not matter", async () => {
+  const { kernel, check } = await bootDebug();
+  const memory = new Memory(kernel);
+  const size = 64 * PAGE;
+  const address = memory.allocate(size);
+  const { lease, words } = memory.lease(address, size);
+  expect(words.byteLength).toBe(size);
+  words.fill(5);
+  const frames = memory.processor.core.frames_used();
+  for (const [from, bytes] of [
+    [0, size],
+    [3 * PAGE + 1, 7],
+    [PAGE, size - PAGE],
+  ] as const) {
+    expectCode(memory.compact(address + from, bytes), codes.KERN_SUCCESS);
+  }
+  words.fill(6);
+  const again = memory.lease(address, size);
+  expect(again.words.byteOffset).toBe(words.byteOffset);
+  expect(again.words.every((word) => word === 6)).toBe(true);
+  expect(memory.processor.core.frames_used()).toBe(frames);
+  for (const each of [lease, again.lease]) memory.end(each);
+  expect(check()).toBe(0);
+  await kernel.close();
 });

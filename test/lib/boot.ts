@@ -9,6 +9,8 @@ export interface Machine extends AsyncDisposable {
   readonly kernel: Kernel;
   /** A new task with an empty space. */
   task(name?: string): Space;
+  /** One that may have so many pages of memory. */
+  bounded(pages: number): Space;
   /** Delivers the completions that are due. */
   deliver(): void;
   /** Live elements of every zone that a leak would show in. */
@@ -36,6 +38,10 @@ export async function boot(): Promise<Machine> {
   return {
     kernel,
     task: (name = `task ${++count}`) => new Space(kernel.createTask({ name })),
+    bounded: (pages) => {
+      const quota = { memoryBytes: pages * 4096 };
+      return new Space(kernel.createTask({ name: `bounded ${++count}`, quota }));
+    },
     deliver: () => processor.drain(),
     census: () =>
       Object.fromEntries(Object.entries(ZONES).map(([name, zone]) => [name, processor.core.zone_count(zone)])),

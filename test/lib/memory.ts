@@ -117,6 +117,59 @@ export function contents(space: Memory): [Region, string | null][] {
   ]);
 }
 
+/** The call answers this code and leaves the task's memory as it was. */
+export function expectRefused(space: Memory, wanted: number, call: () => number): void {
+  const before = contents(space);
+  expectCode(call(), wanted);
+  expect(contents(space)).toEqual(before);
+}
+
+/** Sharing of memory, with what most tests want. Codes and words are as told. */
+export function makeEntry(
+  { traps, self }: Memory,
+  offset: number,
+  { size = 2 * PAGE, permission = codes.MAP_MEM_VM_SHARE | codes.VM_PROT_DEFAULT, parent = 0 } = {},
+): { code: number; size: number; name: number } {
+  const [words, object] = [new Uint32Array([size]), new Uint32Array([0x77])];
+  const code = traps.mach_make_memory_entry(self, words, offset, permission, object, parent);
+  return { code, size: words[0] ?? 0, name: object[0] ?? 0 };
+}
+
+/** A memory entry, which must be made. */
+export function entryOf(space: Memory, offset: number, how?: Parameters<typeof makeEntry>[2]): number {
+  const { code, name } = makeEntry(space, offset, how);
+  expectCode(code, codes.KERN_SUCCESS);
+  return name;
+}
+
+export interface Mapping {
+  /** Where; undefined: anywhere. */
+  at?: number | undefined;
+  size?: number;
+  mask?: number;
+  flags?: number;
+  offset?: number;
+  copy?: boolean;
+  cur?: number;
+  max?: number;
+  inheritance?: number;
+}
+
+export function tryMap({ traps, self }: Memory, object: number, how: Mapping = {}): { code: number; address: number } {
+  const { at, size = 2 * PAGE, mask = 0, offset = 0, copy = false, cur = 3, max = cur, inheritance = 1 } = how;
+  const address = new Uint32Array([at ?? 0x77]);
+  const flags = how.flags ?? (at === undefined ? codes.VM_FLAGS_ANYWHERE : codes.VM_FLAGS_FIXED);
+  const code = traps.vm_map(self, address, size, mask, flags, object, offset, copy, cur, max, inheritance);
+  return { code, address: address[0] ?? 0 };
+}
+
+/** A mapping, which must be made. */
+export function mapped(space: Memory, object: number, how?: Mapping): number {
+  const { code, address } = tryMap(space, object, how);
+  expectCode(code, codes.KERN_SUCCESS);
+  return address;
+}
+
 /** A descriptor of out-of-line memory. */
 export function memory(
   address: number,

@@ -16,8 +16,8 @@ import { PIECE_BYTES } from "../../host-ts/trap/vm-bytes.ts";
 import { boot } from "../lib/boot.js";
 import {
   allocate,
-  contents,
   expectBytes,
+  expectRefused,
   filled,
   free,
   get,
@@ -46,13 +46,6 @@ function expectRead(space: Space, address: number, size: number): number {
   expectCode(code, KERN_SUCCESS);
   expect(count).toBe(size);
   return data;
-}
-
-/** The call answers this code and leaves the task's memory as it was. */
-function expectRefused(space: Space, wanted: number, call: () => number): void {
-  const before = contents(space);
-  expectCode(call(), wanted);
-  expect(contents(space)).toEqual(before);
 }
 
 test("A205 vm_read gives a snapshot as far into its page as the original, and neither side sees the other's writes", async () => {

@@ -133,7 +133,7 @@ const FITTING: Readonly<Record<string, fc.Arbitrary<Value>>> = {
   memoryBytes: among(0, 0, 1 << 16),
   seed: ANY_WORD,
   mask: among(0, 0, 0xfff, 0xffff),
-  object: name("send"),
+  object: fc.oneof(name("send"), among(0)),
   sourceTask: some("self"),
   copy: below(2),
   right: among(0, 1, 1, 1, 2, 3, 3, 4, 5, 6),
@@ -196,7 +196,8 @@ export function unknownParameters(traps: readonly Trap[]): string[] {
 
 function suited(trap: string, parameter: string): fc.Arbitrary<Value> {
   const named = parameter === "name" ? NAMED.find(([pattern]) => pattern.test(trap))?.[1] : undefined;
-  const fitting = named ?? FITTING[parameter] ?? ANY_WORD;
+  const flags = parameter === "flags" && /^vm_/.test(trap) ? among(1, 1, 0) : undefined;
+  const fitting = named ?? flags ?? FITTING[parameter] ?? ANY_WORD;
   if (BOUNDED.has(parameter)) return fitting;
   return fc.oneof(
     { arbitrary: fitting, weight: 30 },
@@ -249,7 +250,8 @@ const BODY: fc.Arbitrary<Body> = fc.record({
 
 /** Traps that send a kmsg: mostly one is written for them. */
 const SENDS = /^mach_msg_(trap|send_many|send_async)$/;
-const MAKES = /(allocate\w*|insert_\w+|receive\w*|request_notification|mach_port_guard\w*|construct)$/;
+const MAKES =
+  /(allocate\w*|make_memory_entry|vm_(?:re)?map|insert_\w+|receive\w*|request_notification|mach_port_guard\w*|construct)$/;
 const RARE = /^(task_\w*|processor_\w+|kernel_\w+|zone_count|frames_used|mach_task_self|mach_port_destroy)$/;
 
 function weightOf(trap: string): number {

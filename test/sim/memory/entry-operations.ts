@@ -218,6 +218,7 @@ function spanAt(map: AddressMap, place: Place, address: number, count: number): 
     return { start, end: start + count };
   }
   const start = Math.floor(place.address / PAGE);
+  if ((start & (mask >>> 12)) !== 0) return null;
   const span = { start, end: start + count };
   if (span.end > LAST || !map.isFree(span)) return null;
   return span;
@@ -310,7 +311,7 @@ export const remap: Operation = (world, random, actor) => {
     return { code: SUCCESS, apply };
   };
   world.settle(`vm_remap(${target.serial}, ${given.map(show).join(", ")}) = ${got.map(show).join()}`, code, plan());
-  if (copy === 0 && code !== SUCCESS) lookWhatIsShared(world, source, part); // also refused when it had been shared already
+  if (copy === 0 && code === SHORTAGE) lookWhatIsShared(world, source, part);
 };
 
 /** A child, with what its parent's memory says that it inherits; or the end of one. */

@@ -97,6 +97,7 @@ export const compact: Operation = (world, random, actor) => {
       if (slot?.shared || slot?.prot !== first?.prot || slot?.max !== first?.max || slot?.inherit !== first?.inherit)
         return refuse(INVALID_ARGUMENT);
     }
+    if (code === SUCCESS) return { code }; // what lies together stays, leased or not: looked at below
     return { code: slots.some((slot) => slot && isLeased(world, slot.page)) ? SHORTAGE : SUCCESS };
   };
   const done = world.settle(`vm_compact(${serial}, ${show(range.address)}, ${show(range.size)})`, code, plan(), scarce);

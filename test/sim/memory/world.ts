@@ -133,7 +133,7 @@ export class World {
   constructor(setting: Setting, { driven, trace, drop, mutation }: Options = {}) {
     compiled ??= plainModule();
     this.setting = setting;
-    this.machine = new Machine(setting.memory, Math.min(setting.memory, 64), compiled);
+    this.machine = new Machine(setting.memory, Math.min(setting.memory, 64), { module: compiled });
     this.agents = Array.from({ length: setting.processors }, (_, index) => this.machine.agent(1 + index));
     this.agent = this.agents[0] as Agent;
     this.trace = trace;
