@@ -9,7 +9,7 @@ import { kdebug } from "../kern/panic";
 import { h_ip_transit_at } from "../kern/memory_map";
 import { me, my_pid } from "../kern/processor";
 import { reap_pop, reap_push } from "../kern/work";
-import { reap_memory } from "../vm/vm_copy";
+import { reap_memory, vme_chain_drop } from "../vm/vm_copy";
 import { waiter_at, waiter_complete, waiter_wake, waiters_remove } from "../kern/waiter";
 import {
   OWNER_LIVE,
@@ -125,7 +125,9 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   while (kmsg.ikm_cursor < kmsg.ikm_ports_count) {
     const slot_at = ikm_port_at(kmsg, kmsg.ikm_cursor);
     if (load<u32>(slot_at) != 0) {
-      return load<u32>(slot_at, 4) & SLOT_MEMORY ? reap_slot_memory(slot_at) : reap_slot(slot_at, load<u8>(slot_at, 4));
+      if ((load<u32>(slot_at, 4) & SLOT_MEMORY) == 0) return reap_slot(slot_at, load<u8>(slot_at, 4));
+      vme_chain_drop(slot_at);
+      return true;
     }
     kmsg.ikm_cursor++;
   }
@@ -136,15 +138,6 @@ function reap_kmsg(kmsg: IpcKmsg): bool {
   } else {
     ipc_kmsg_free(kmsg);
   }
-  return true;
-}
-
-/** Gives the memory in a slot up. */
-function reap_slot_memory(slot_at: usize): bool {
-  const first = load<u32>(slot_at);
-  journal_set(slot_at, 0);
-  reap_push(first);
-  journal_commit();
   return true;
 }
 

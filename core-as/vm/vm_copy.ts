@@ -7,6 +7,7 @@
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { FRAME_BYTES } from "../kern/param";
+import { reap_push } from "../kern/work";
 import { zone_free, ZONE_VME } from "../kern/zone";
 import { bytes_copy } from "../sync/atomics";
 import {
@@ -129,9 +130,22 @@ export function vm_map_copyin(
     page = stop;
   }
   vm_map_unlock(map);
-  vme_at(load<u32>(slot_at)).vme_skip = address & (FRAME_BYTES - 1);
-  vme_at(load<u32>(slot_at)).vme_bytes = size;
+  vme_chain_range(slot_at, address & (FRAME_BYTES - 1), size);
   return KERN_SUCCESS;
+}
+
+/** Says where in its pages the range of a slot's chain begins, and how many bytes it has. Conditions: the chain is this processor's. */
+export function vme_chain_range(slot_at: usize, skip: u32, bytes: u32): void {
+  vme_at(load<u32>(slot_at)).vme_skip = skip;
+  vme_at(load<u32>(slot_at)).vme_bytes = bytes;
+}
+
+/** Puts the chain of a slot on the work list. Conditions: the slot is not empty, nothing in the journal. Commits. */
+export function vme_chain_drop(slot_at: usize): void {
+  const first: usize = load<u32>(slot_at);
+  journal_set(slot_at, 0);
+  reap_push(first);
+  journal_commit();
 }
 
 /** Whether `page` has nothing but zeroes beside the range. Conditions: map locked; it is of the entry, and of the range. */
@@ -163,8 +177,8 @@ function busy(entry: VmEntry, moves: bool): bool {
   return found != 0;
 }
 
-/** Appends an entry of this processor's to the chain. Conditions: in a transaction. */
-function append(at: usize, slot_at: usize, tail: usize): void {
+/** Appends an entry to the chain of a slot whose last is `tail`. Conditions: in a transaction; both are this processor's. */
+export function vme_append(at: usize, slot_at: usize, tail: usize): void {
   if (tail == 0) journal_set(slot_at, <u32>at);
   else vme_at(tail).vme_next = <u32>at;
 }
@@ -189,7 +203,7 @@ function take_bytes(map: VmMap, entry: VmEntry, from: u32, size: u32, rel: u32, 
   vm_object_adopt(fresh);
   vme_at(at).vme_object = <u32>changetype<usize>(fresh);
   vme_adopt(at);
-  append(at, slot_at, tail);
+  vme_append(at, slot_at, tail);
   journal_commit();
   return KERN_SUCCESS;
 }
@@ -210,7 +224,7 @@ function take(map: VmMap, page: u32, stop: u32, rel: u32, slot_at: usize, tail: 
   entry.vme_start = rel;
   entry.vme_end = rel + (stop - page);
   entry.vme_bits = VME_DEFAULT | (entry.vme_bits & VME_NEEDS_COPY);
-  append(at, slot_at, tail);
+  vme_append(at, slot_at, tail);
   journal_commit();
   return KERN_SUCCESS;
 }
@@ -228,7 +242,7 @@ function share(map: VmMap, entry: VmEntry, page: u32, stop: u32, rel: u32, slot_
     entry.vme_bits = entry.vme_bits | VME_NEEDS_COPY;
   }
   vme_adopt(at);
-  append(at, slot_at, tail);
+  vme_append(at, slot_at, tail);
   journal_commit();
   if (object != 0) vo_unlock(object_at(object));
   return KERN_SUCCESS;
@@ -345,13 +359,12 @@ export function vm_copy_make(task: usize, size: u32, slot_at: usize): usize {
     zone_free(ZONE_VME, at);
     return 0;
   }
-  vme_at(at).vme_skip = 0;
-  vme_at(at).vme_bytes = size;
   vm_object_adopt(object);
   vme_at(at).vme_object = <u32>changetype<usize>(object);
   vme_adopt(at);
-  journal_set(slot_at, <u32>at);
+  vme_append(at, slot_at, 0);
   journal_commit();
+  vme_chain_range(slot_at, 0, size);
   return vo_page_at(object, 0);
 }
 

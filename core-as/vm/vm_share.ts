@@ -1,11 +1,10 @@
 // Memory in more than one place: ranges shared on purpose (VME_SHARED), chains that are mapped more than once (memory entries), and what a
 // child inherits. A chain that a memory entry keeps is in no map; its entries are read by who holds the entry's port locked.
 
-import { journal_commit, journal_set } from "../kern/journal";
-import { reap_push } from "../kern/work";
+import { journal_commit } from "../kern/journal";
 import { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
-import { vm_map_copyin, vm_map_place } from "./vm_copy";
+import { vm_map_copyin, vm_map_place, vme_append, vme_chain_drop, vme_chain_range } from "./vm_copy";
 import { vm_map_check, vm_fault, vm_object_copy } from "./vm_fault";
 import {
   vm_map_clip_range,
@@ -71,8 +70,7 @@ export function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, acce
     page = stop;
   }
   if (code != KERN_SUCCESS) return code;
-  vme_at(load<u32>(slot_at)).vme_skip = 0;
-  vme_at(load<u32>(slot_at)).vme_bytes = (end - start) << VM_PAGE_SHIFT;
+  vme_chain_range(slot_at, 0, (end - start) << VM_PAGE_SHIFT);
   return KERN_SUCCESS;
 }
 
@@ -82,16 +80,10 @@ function append_shared(entry: VmEntry, page: u32, at: usize, slot_at: usize, tai
   vo_lock(object);
   entry.vme_bits = entry.vme_bits | VME_SHARED;
   vme_refer_locked(at, entry.vme_object, entry.vme_offset + (page - entry.vme_start));
-  link(at, slot_at, tail);
+  vme_adopt(at);
+  vme_append(at, slot_at, tail);
   journal_commit();
   vo_unlock(object);
-}
-
-/** Appends an entry of this processor's to the chain of the slot. Conditions: in a transaction. */
-function link(at: usize, slot_at: usize, tail: usize): void {
-  vme_adopt(at);
-  if (tail == 0) journal_set(slot_at, <u32>at);
-  else vme_at(tail).vme_next = <u32>at;
 }
 
 /**
@@ -119,13 +111,13 @@ export function vme_chain_clone(first: usize, start: u32, end: u32, copies: bool
       if (copies && (entry.vme_bits & VME_SHARED) == 0) entry.vme_bits = entry.vme_bits | VME_NEEDS_COPY;
       vme_refer_locked(at, object, entry.vme_offset + (begin - entry.vme_start));
     }
-    link(at, slot_at, tail);
+    vme_adopt(at);
+    vme_append(at, slot_at, tail);
     journal_commit();
     if (object != 0) vo_unlock(object_at(object));
     tail = at;
   }
-  vme_at(load<u32>(slot_at)).vme_skip = 0;
-  vme_at(load<u32>(slot_at)).vme_bytes = (end - start) << VM_PAGE_SHIFT;
+  vme_chain_range(slot_at, 0, (end - start) << VM_PAGE_SHIFT);
   return KERN_SUCCESS;
 }
 
@@ -159,20 +151,11 @@ export function vme_chain_part(map: VmMap, first: usize): u32 {
 export function vme_chain_zero(pages: u32, slot_at: usize): bool {
   const at = vme_alloc(0, pages, VME_DEFAULT);
   if (at == 0) return false;
-  vme_at(at).vme_skip = 0;
-  vme_at(at).vme_bytes = pages << VM_PAGE_SHIFT;
-  link(at, slot_at, 0);
+  vme_adopt(at);
+  vme_append(at, slot_at, 0);
   journal_commit();
+  vme_chain_range(slot_at, 0, pages << VM_PAGE_SHIFT);
   return true;
-}
-
-/** Puts the chain of a slot, if there is one, on the work list. Conditions: nothing in the journal. Commits. */
-function vme_chain_drop(slot_at: usize): void {
-  const first: usize = load<u32>(slot_at);
-  if (first == 0) return;
-  journal_set(slot_at, 0);
-  reap_push(first);
-  journal_commit();
 }
 
 /** Sets protection, maximum and inheritance of all entries of a chain. Conditions: the chain is this processor's, and in no map. */
@@ -206,7 +189,7 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
         ? vm_map_share(map, serial, start, end, 0, slot_at)
         : vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at, 0);
     if (code == KERN_INVALID_ADDRESS) {
-      vme_chain_drop(slot_at); // another thread of the parent removed some of it meanwhile: what is there now?
+      if (load<u32>(slot_at) != 0) vme_chain_drop(slot_at); // another thread of the parent removed some of it meanwhile: what is there now?
       page = start;
       continue;
     }
