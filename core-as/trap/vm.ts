@@ -12,20 +12,11 @@ import {
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
-import {
-  VM_FLAGS_ANYWHERE,
-  VM_INHERIT_NONE,
-  VM_PAGE_MAX,
-  VM_PAGE_MIN,
-  VM_PAGE_SHIFT,
-  VM_PAGE_SIZE,
-  VM_PROT_ALL,
-  VM_PROT_READ,
-} from "../abi/vm";
+import { VM_FLAGS_ANYWHERE, VM_INHERIT_NONE, VM_PAGE_MIN, VM_PAGE_SHIFT, VM_PROT_ALL, VM_PROT_READ } from "../abi/vm";
 import { ikm_port_at, ikm_valid, ipc_kmsg_alloc, IpcKmsg, kmsg_at, SLOT_MEMORY } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { is_unlock } from "../ipc/ipc_space";
-import { vm_map_copyin, vm_map_copyout, vm_map_discard, vm_range_end, vm_range_valid } from "../vm/vm_copy";
+import { vm_map_copyin, vm_map_copyout, vm_map_discard } from "../vm/vm_copy";
 import { vm_map_check, vm_map_copy_bytes, vm_map_ready } from "../vm/vm_fault";
 import {
   vm_map_clip_range,
@@ -36,6 +27,8 @@ import {
   vm_map_of,
   vm_map_space,
   vm_map_unlock,
+  vm_range_end,
+  vm_range_valid,
   VME_DEFAULT,
   VME_INHERIT_SHIFT,
   VME_MAX_SHIFT,
@@ -68,14 +61,14 @@ export function target_map(handle: u32): VmMap {
 
 /** Whether address and size wrap around 4 GiB, when rounded to pages. No bytes never do. */
 export function wraps(address: u32, size: u32): bool {
-  return size != 0 && <u64>address + size + (VM_PAGE_SIZE - 1) > 0xffffffff;
+  return size != 0 && !vm_range_valid(address, size);
 }
 
 /**
  * Makes memory, zero filled; frames are taken when it is first looked at.
  *
  * Returns: out 0 the address; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, or the range wraps; KERN_INVALID_ADDRESS, a fixed
- *          range outside of what a task has; KERN_NO_SPACE, no room, or a fixed range that is taken; KERN_RESOURCE_SHORTAGE.
+ *          range that begins in page 0; KERN_NO_SPACE, no room, or a fixed range that is taken; KERN_RESOURCE_SHORTAGE.
  */
 export function vm_allocate(handle: u32, target: u32, address: u32, size: u32, flags: u32): u32 {
   const kr = map_enter(handle, target);
@@ -88,7 +81,7 @@ export function vm_allocate(handle: u32, target: u32, address: u32, size: u32, f
   if (size == 0) return trap_leave(KERN_SUCCESS);
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
-  if (!anywhere && (start < VM_PAGE_MIN || end > VM_PAGE_MAX)) return trap_leave(KERN_INVALID_ADDRESS);
+  if (!anywhere && start < VM_PAGE_MIN) return trap_leave(KERN_INVALID_ADDRESS);
   const entry = vme_alloc(0, 0, VME_DEFAULT);
   if (entry == 0) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const map = target_map(handle);
@@ -240,7 +233,7 @@ function bytes_enter(handle: u32, target: u32, address: u32, size: u32, kmsg: u3
   const kr = map_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   if (wraps(address, size) || !holds(kmsg, size)) return trap_leave(KERN_INVALID_ARGUMENT);
-  return vm_range_valid(address, size) || size == 0 ? KERN_SUCCESS : trap_leave(KERN_INVALID_ADDRESS);
+  return KERN_SUCCESS;
 }
 
 /**
@@ -268,7 +261,6 @@ export function vm_copy(handle: u32, target: u32, source: u32, size: u32, dest: 
   if (kr != KERN_SUCCESS) return kr;
   if (wraps(source, size) || wraps(dest, size)) return trap_leave(KERN_INVALID_ARGUMENT);
   if (size == 0) return trap_leave(KERN_SUCCESS);
-  if (!vm_range_valid(dest, size)) return trap_leave(KERN_INVALID_ADDRESS);
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const map = target_map(handle);

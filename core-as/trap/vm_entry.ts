@@ -24,7 +24,6 @@ import {
   VM_FLAGS_ANYWHERE,
   VM_INHERIT_NONE,
   VM_PAGE_MAX,
-  VM_PAGE_MIN,
   VM_PAGE_SHIFT,
   VM_PAGE_SIZE,
   VM_PROT_ALL,
@@ -39,18 +38,20 @@ import { ipc_right_lookup } from "../ipc/ipc_right";
 import { ipc_right_copyin_check } from "../ipc/ipc_right_copy";
 import { IpcSpace, is_unlock } from "../ipc/ipc_space";
 import { copy_send } from "../task/task";
-import { vm_copy_make, vm_map_charge, vm_map_copyin, vm_map_place, vm_range_end, vm_range_valid } from "../vm/vm_copy";
+import { vm_copy_make, vm_map_charge, vm_map_copyin, vm_map_place } from "../vm/vm_copy";
 import {
   vm_map_free,
   vm_map_lock,
   vm_map_space,
   vm_map_unlock,
+  vm_range_end,
   VME_MAX_SHIFT,
   VME_SHARED,
   vme_at,
   VmMap,
 } from "../vm/vm_map";
 import {
+  REFUSED,
   vm_map_protection,
   vm_map_share,
   vme_chain_clone,
@@ -156,14 +157,13 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
   const bytes = (end - start) << VM_PAGE_SHIFT;
   let protection = permission & VM_PROT_ALL;
   if (permission & MAP_MEM_NAMED_CREATE) {
-    if (!vm_range_valid(0, bytes) || vm_copy_make(changetype<usize>(space_of(0)), bytes, slot_at) == 0) {
+    if (vm_copy_make(changetype<usize>(space_of(0)), bytes, slot_at) == 0) {
       return KERN_RESOURCE_SHORTAGE;
     }
     vme_at(load<u32>(slot_at))._vme_bits |= VME_SHARED; // nobody else knows it
   } else {
-    if (start < VM_PAGE_MIN || end > VM_PAGE_MAX) return KERN_INVALID_ADDRESS;
     const bits = vm_map_protection(map, serial, start, end);
-    if (bits == 0xffffffff) return KERN_INVALID_ADDRESS;
+    if (bits & REFUSED) return bits ^ REFUSED;
     const copies = (permission & MAP_MEM_VM_COPY) != 0;
     // Of a snapshot anybody may make what he likes; its memory must be readable.
     protection = copies ? protection : allowed(permission, bits & VM_PROT_ALL);
@@ -262,8 +262,7 @@ function map_arguments(address: u32, size: u32, mask: u32, flags: u32, inheritan
   if ((mask & (mask + 1)) != 0) return KERN_INVALID_ARGUMENT;
   if ((flags & VM_FLAGS_ANYWHERE) != 0) return wraps(0, size) ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
   if (wraps(address, size)) return KERN_INVALID_ARGUMENT;
-  const outside = address < VM_PAGE_SIZE || !vm_range_valid(address, size);
-  return outside ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+  return address < VM_PAGE_SIZE ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
 }
 
 /** The page from which `pages` can be mapped: that of the address, or any that the mask allows; 0: no room. Conditions: map locked. */
@@ -318,12 +317,11 @@ export function vm_remap(
   const from_serial = me().p_target_serial;
   if (code == KERN_SUCCESS) code = map_arguments(address, size, mask, flags, inheritance);
   if (code == KERN_SUCCESS && wraps(source, size)) code = KERN_INVALID_ARGUMENT;
-  if (code == KERN_SUCCESS && !vm_range_valid(source, size)) code = KERN_INVALID_ADDRESS;
   if (code != KERN_SUCCESS) return trap_leave(code);
   const start = source >>> VM_PAGE_SHIFT;
   const end = vm_range_end(source, size);
   const bits = vm_map_protection(from, from_serial, start, end);
-  if (bits == 0xffffffff) return trap_leave(KERN_INVALID_ADDRESS);
+  if (bits & REFUSED) return trap_leave(bits ^ REFUSED);
   if ((bits & VM_PROT_READ) == 0) return trap_leave(KERN_PROTECTION_FAILURE);
   // Looked for first: sharing changes the source, which a refusal must not.
   if (!vm_map_lock(map, serial)) return trap_leave(KERN_INVALID_TASK);

@@ -1,11 +1,10 @@
 // Traps on what JavaScript sees of its task's memory: leases, and making a range one run.
 
 import { out_set } from "../kern/processor";
-import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
+import { KERN_INVALID_ARGUMENT, KERN_INVALID_TASK, KERN_SUCCESS } from "../abi/kern_return";
 import { is_serial } from "../ipc/ipc_space";
 import { task_from } from "../task/task";
 import { vm_map_compact } from "../vm/vm_compact";
-import { vm_range_valid } from "../vm/vm_copy";
 import { vm_lease_begin, vm_lease_end as end, vm_lease_end_moving, vm_lease_held } from "../vm/vm_lease";
 import { vm_map_of } from "../vm/vm_map";
 import { trap_enter, trap_leave } from "./trap";
@@ -25,7 +24,6 @@ export function vm_lease(handle: u32, address: u32, size: u32, kind: u32): u32 {
   if (!task) return trap_leave(KERN_INVALID_TASK);
   out_set(0, 0);
   if (kind > 1 || size == 0 || wraps(address, size)) return trap_leave(KERN_INVALID_ARGUMENT);
-  if (!vm_range_valid(address, size)) return trap_leave(KERN_INVALID_ADDRESS);
   const space = changetype<usize>(task);
   return trap_leave(vm_lease_begin(vm_map_of(space), is_serial(space), address, size, kind == 1));
 }
@@ -50,7 +48,6 @@ export function vm_compact(handle: u32, address: u32, size: u32): u32 {
   const task = task_from(handle);
   if (!task) return trap_leave(KERN_INVALID_TASK);
   if (size == 0 || wraps(address, size)) return trap_leave(KERN_INVALID_ARGUMENT);
-  if (!vm_range_valid(address, size)) return trap_leave(KERN_INVALID_ADDRESS);
   const space = changetype<usize>(task);
   return trap_leave(vm_map_compact(vm_map_of(space), is_serial(space), address, size));
 }

@@ -15,7 +15,6 @@ import {
 import { VM_PAGE_SHIFT } from "../abi/vm";
 import { zone_free, ZONE_VME } from "../kern/zone";
 import { pmap_remove } from "./pmap";
-import { vm_range_end } from "./vm_copy";
 import { vm_map_check, vm_object_copy, vm_object_hold, vme_own } from "./vm_fault";
 import {
   vm_map_clip_range,
@@ -24,6 +23,7 @@ import {
   vm_map_lookup,
   vm_map_unlink,
   vm_map_unlock,
+  vm_range_end,
   VME_NEEDS_COPY,
   VME_SHARED,
   vme_adopt,

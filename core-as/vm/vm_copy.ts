@@ -17,7 +17,7 @@ import {
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
-import { VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_READ } from "../abi/vm";
+import { VM_PAGE_SHIFT, VM_PROT_READ } from "../abi/vm";
 import { out_set } from "../kern/processor";
 import { pmap_remove } from "./pmap";
 import { vm_map_check, vm_map_copy_bytes, vm_object_hold } from "./vm_fault";
@@ -30,6 +30,8 @@ import {
   vm_map_space,
   vm_map_unlink,
   vm_map_unlock,
+  vm_range_end,
+  vm_range_valid,
   VME_DEFAULT,
   VME_NEEDS_COPY,
   VME_SHARED,
@@ -53,16 +55,6 @@ import {
   vo_page_at,
   vo_unlock,
 } from "./vm_object";
-
-/** Whether the range lies in a task's memory. */
-export function vm_range_valid(address: u32, size: u32): bool {
-  return (<u64>address + size + FRAME_BYTES - 1) >>> VM_PAGE_SHIFT <= VM_PAGE_MAX;
-}
-
-/** The page behind a range. Conditions: it is valid. */
-export function vm_range_end(address: u32, size: u32): u32 {
-  return <u32>((<u64>address + size + FRAME_BYTES - 1) >>> VM_PAGE_SHIFT);
-}
 
 /**
  * Takes a range out of a map, as a copy, or for good (`moves`).

@@ -25,6 +25,7 @@ import {
   vm_map_lock,
   vm_map_lookup,
   vm_map_unlock,
+  vm_range_end,
   VME_NEEDS_COPY,
   vme_alloc,
   vme_at,
@@ -218,12 +219,12 @@ function vm_page_at(map: VmMap, page: u32): usize {
 /**
  * Copies bytes between a task's memory and linear memory; what nobody has written is read as zeroes and stays without frames.
  *
- * Conditions: as vm_fault; size not 0, the range does not wrap; the bytes at `linear` are this processor's; to write from 0 is
+ * Conditions: as vm_fault; size not 0, the range is valid; the bytes at `linear` are this processor's; to write from 0 is
  *             to write zeroes.
  * Returns:    KERN_SUCCESS, nothing locked; codes of vm_fault: bytes before the failing page may have been copied.
  */
 export function vm_map_copy_bytes(map: VmMap, serial: u32, address: u32, linear: usize, size: u32, writes: bool): u32 {
-  const end = <u32>((<u64>address + size + FRAME_BYTES - 1) >>> VM_PAGE_SHIFT);
+  const end = vm_range_end(address, size);
   for (let done: u32 = 0; done < size; ) {
     const at = address + done;
     const page = at >>> VM_PAGE_SHIFT;

@@ -7,12 +7,12 @@ import { my_pid, out_set } from "../kern/processor";
 import { OWNER_LEASE, zone_free, zone_has, ZONE_VME } from "../kern/zone";
 import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_PAGE_SHIFT } from "../abi/vm";
-import { vm_range_end } from "./vm_copy";
 import { vm_access, vm_fault, vm_map_replace, vm_object_copy } from "./vm_fault";
 import {
   vm_map_lock,
   vm_map_lookup,
   vm_map_unlock,
+  vm_range_end,
   VME_SHARED,
   vme_alloc,
   vme_at,

@@ -16,7 +16,15 @@ import { my_pid } from "../kern/processor";
 import { reap_pop, reap_push } from "../kern/work";
 import { Element, OWNER_LIVE, zone_alloc, zone_free, ZONE_VME } from "../kern/zone";
 import { hint_store } from "../sync/atomics";
-import { VM_INHERIT_COPY, VM_PAGE_MAX, VM_PAGE_MIN, VM_PROT_ALL, VM_PROT_DEFAULT } from "../abi/vm";
+import {
+  VM_INHERIT_COPY,
+  VM_PAGE_MAX,
+  VM_PAGE_MIN,
+  VM_PAGE_SHIFT,
+  VM_PAGE_SIZE,
+  VM_PROT_ALL,
+  VM_PROT_DEFAULT,
+} from "../abi/vm";
 import { pmap_remove } from "./pmap";
 import { object_at, vm_object_release_locked, vo_lock, vo_unlock } from "./vm_object";
 
@@ -133,6 +141,16 @@ export class VmEntry extends Element {
   }
 }
 if (offsetof<VmEntry>() > 64) ERROR("an entry must fit its element");
+
+/** Whether a range lies in a task's memory: the last page is nobody's. */
+export function vm_range_valid(address: u32, size: u32): bool {
+  return (<u64>address + size + VM_PAGE_SIZE - 1) >>> VM_PAGE_SHIFT <= VM_PAGE_MAX;
+}
+
+/** The page behind a range. Conditions: it is valid. */
+export function vm_range_end(address: u32, size: u32): u32 {
+  return (address + size + VM_PAGE_SIZE - 1) >>> VM_PAGE_SHIFT;
+}
 
 export function vme_at(address: usize): VmEntry {
   return changetype<VmEntry>(address);

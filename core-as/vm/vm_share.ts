@@ -35,15 +35,18 @@ function protection_of(map: VmMap, start: u32, end: u32): u32 {
   return bits & (VM_PROT_ALL | (VM_PROT_ALL << VME_MAX_SHIFT));
 }
 
+/** In the place of what a range allows: a code follows. */
+export const REFUSED: u32 = 1 << 31;
+
 /**
  * What a range allows: protection, maximum << VME_MAX_SHIFT.
  *
- * Conditions: in a trap, nothing of rank 2 or above locked. Returns: 0xffffffff: the task has ended, or there is a hole.
+ * Conditions: in a trap, nothing of rank 2 or above locked. Returns: REFUSED | KERN_INVALID_TASK; REFUSED | KERN_INVALID_ADDRESS, a hole.
  */
 export function vm_map_protection(map: VmMap, serial: u32, start: u32, end: u32): u32 {
-  if (!vm_map_lock(map, serial)) return 0xffffffff;
-  const whole = vm_map_check(map, start, end, 0) == KERN_SUCCESS;
-  const bits = whole ? protection_of(map, start, end) : 0xffffffff;
+  if (!vm_map_lock(map, serial)) return REFUSED | KERN_INVALID_TASK;
+  const code = vm_map_check(map, start, end, 0);
+  const bits = code == KERN_SUCCESS ? protection_of(map, start, end) : REFUSED | code;
   vm_map_unlock(map);
   return bits;
 }

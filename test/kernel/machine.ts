@@ -129,13 +129,19 @@ export class Agent {
     }
   }
 
-  /** Calls, and others act before the access number `place` of the call. Returns whether it came so far. */
-  passes(place: number, call: () => unknown, meanwhile: () => void): boolean {
-    this.#left = place;
+  /** Calls, and others act before the accesses number `places` of the call. Returns whether it came so far. */
+  passes(places: number | readonly number[], call: () => unknown, meanwhile: () => void): boolean {
+    const [first, ...rest] = [places].flat() as [number, ...number[]];
+    this.#left = first;
+    let last = first;
     let came = false;
     this.#meanwhile = () => {
-      came = true;
+      came = rest.length === 0;
       meanwhile();
+      const next = rest.shift();
+      if (next === undefined) return;
+      this.#left = next - last - 1;
+      last = next;
     };
     try {
       call();

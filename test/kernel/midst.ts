@@ -7,8 +7,8 @@ const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
 const MAKE = codes.MACH_MSG_TYPE_MAKE_SEND;
 
 /** Two tasks, run by processors 1 and 2; processor 3 does what comes between. `port` is b's, `out` a's send right for it. */
-export function trio() {
-  const machine = new Machine(128);
+export function trio(how: ConstructorParameters<typeof Machine>[2] = {}) {
+  const machine = new Machine(128, 64, how);
   const [one, two, three] = [machine.agent(1), machine.agent(2), machine.agent(3)];
   const four = machine.agent(4);
   const [a, b] = [one.task(), two.task()];

@@ -56,6 +56,24 @@ function onOther({ agent: { core }, handle }: Space, other: number, own: number)
   };
 }
 
+/** Each call on another task's memory. */
+function onMemory({ agent: { core }, handle }: Space, other: number): Record<string, () => number> {
+  return {
+    vm_allocate: () => core.vm_allocate(handle, other, 0, 1, codes.VM_FLAGS_ANYWHERE),
+    vm_deallocate: () => core.vm_deallocate(handle, other, 0, 1),
+    vm_protect: () => core.vm_protect(handle, other, 0, 1, 0, 0),
+    vm_inherit: () => core.vm_inherit(handle, other, 0, 1, 0),
+    vm_read: () => core.vm_read(handle, other, 0, 1),
+    vm_read_overwrite: () => core.vm_read_overwrite(handle, other, 0, 1, 0),
+    vm_write: () => core.vm_write(handle, other, 0, 0, 1),
+    vm_copy: () => core.vm_copy(handle, other, 0, 1, 0),
+    vm_region: () => core.vm_region(handle, other, 0),
+    mach_make_memory_entry: () => core.mach_make_memory_entry(handle, other, 1, 0, 0, 0),
+    vm_map: () => core.vm_map(handle, other, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+    vm_remap: () => core.vm_remap(handle, other, 0, 1, 0, 0, other, 0, 0, 0),
+  };
+}
+
 const all = (calls: Record<string, () => number>) =>
   Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, spell(call())]));
 const each = (calls: Record<string, () => number>, code: string) =>
@@ -70,12 +88,16 @@ describe("a task that has ended", () => {
     const { handle, self } = b;
     b.terminate();
     const late = Object.create(b, { handle: { value: handle } }) as Space;
-    expect(all(onOther(late, self, own))).toEqual(each(onOther(late, self, own), "KERN_INVALID_TASK"));
-    const dest = onOther(a, name, port);
+    const onAll = (...[space, other, port]: Parameters<typeof onOther>) => ({
+      ...onOther(space, other, port),
+      ...onMemory(space, other),
+    });
+    expect(all(onAll(late, self, own))).toEqual(each(onAll(late, self, own), "KERN_INVALID_TASK"));
+    const dest = onAll(a, name, port);
     expect(all(dest)).toEqual(each(dest, "MACH_SEND_INVALID_DEST"));
-    const none = onOther(a, 0x7703, port);
+    const none = onAll(a, 0x7703, port);
     expect(all(none)).toEqual(each(none, "MACH_SEND_INVALID_DEST"));
-    const noTask = onOther(a, port, port);
+    const noTask = onAll(a, port, port);
     expect(all(noTask)).toEqual(each(noTask, "MACH_SEND_INVALID_DEST"));
     for (const { core } of [one, two]) {
       expect(spell(core.task_create(handle, 0, 0))).toBe("KERN_INVALID_TASK");
@@ -83,6 +105,8 @@ describe("a task that has ended", () => {
       expect(spell(core.task_terminate(handle))).toBe("KERN_INVALID_TASK");
       expect(spell(core.task_insert_right(a.handle, port, MAKE, handle))).toBe("KERN_INVALID_TASK");
       expect(spell(core.task_insert_right(handle, own, MAKE, a.handle))).toBe("KERN_INVALID_TASK");
+      expect(spell(core.vm_lease(handle, 0x1000, 1, 0))).toBe("KERN_INVALID_TASK");
+      expect(spell(core.vm_compact(handle, 0x1000, 1))).toBe("KERN_INVALID_TASK");
       expect(core.mach_task_self(handle)).toBe(0);
       expect(core.mach_host_self(handle)).toBe(0);
       expect(core.mach_reply_port(handle)).toBe(0);

@@ -237,3 +237,18 @@ test("a copy that is remapped in another task is charged to that task", async ()
   expectLeft(a, 5);
   expectCode(a.deallocate(object), KERN_SUCCESS);
 });
+
+test("A203 what vm_read must copy is charged to who reads: beyond that quota RESOURCE_SHORTAGE, and nothing is left of it", async () => {
+  await using machine = await boot();
+  const [a, b] = [machine.bounded(3), machine.bounded(12)];
+  const target = give(b, b.self, MACH_MSG_TYPE_COPY_SEND, a);
+  const address = filled(b, pattern(4 * PAGE));
+  entryOf(b, address, { size: 4 * PAGE, permission: MAP_MEM_VM_SHARE | VM_PROT_DEFAULT }); // so that it is copied at once
+  const [data, count] = [new Uint32Array(1), new Uint32Array(1)];
+  expectRefused(a, KERN_RESOURCE_SHORTAGE, () => a.traps.vm_read(target, address, 4 * PAGE, data, count));
+  expectLeft(b, 8);
+  expectCode(a.traps.vm_read(target, address, 3 * PAGE, data, count), KERN_SUCCESS);
+  expectBytes(get(a, data[0] ?? 0, 3 * PAGE), pattern(3 * PAGE));
+  expectLeft(a, 0);
+  expectLeft(b, 8);
+});

@@ -1,0 +1,101 @@
+// What another processor does to memory in the midst of a call on it: before each access of the call in turn, as a whole. Which codes the
+// call has then: all of these, and no other; success is seen; and nothing is left when all tasks have ended.
+
+import { describe, expect, test } from "vitest";
+import * as codes from "../../host-ts/abi/codes.gen.ts";
+import * as layout from "../../host-ts/abi/layout.gen.ts";
+import { expectKr, Waits } from "./machine.ts";
+import { AT, type Call, onAny, onOwn, PAGE, type Setting, setting } from "./memory-calls.ts";
+import { codesOf } from "./midst.ts";
+
+const LONG = { timeout: 120_000 };
+/** A prime: so that loops are met at all their places. */
+const STRIDE = 13;
+
+/** The codes of a call on memory of that task, when something else happens meanwhile. */
+function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (setting: Setting) => void): string[] {
+  const world = setting(whose);
+  const { machine, one } = world;
+  const out = (one.record + layout.Processor_p_out) >> 2;
+  const call = () => {
+    machine.words.fill(0, out, out + 4);
+    const code = act(world) >>> 0;
+    const given = gives.map((index) => one.out(index));
+    if (code === 0 && (given.includes(0) || shows?.(world) === false)) throw new Error("success, and nothing is there");
+    return code;
+  };
+  return codesOf(world, call, () => meanwhile(world), STRIDE);
+}
+
+const all = { ...onAny, ...onOwn };
+const ENDED = ["KERN_INVALID_TASK", "KERN_SUCCESS"];
+/** What looks at pages 0 to 2. */
+const LOOKS = Object.keys(all).filter((name) => /vm_(protect|read|write|copy)|ing$|to it|lease|compact/.test(name));
+const IGNORES = ["vm_deallocate", "vm_inherit", "vm_region", "task_create_child"];
+
+describe("the end of the task whose memory it is", () => {
+  test.each(Object.keys(onAny))("during %s", LONG, (name) => {
+    const got = during("b", onAny[name] as Call, ({ three, b }) => void three.core.task_terminate(b.handle));
+    // Before the first access its port is dead already. New memory is nobody's.
+    const wanted = name === "mach_make_memory_entry of new memory" ? ["KERN_SUCCESS"] : ENDED;
+    expect(got.filter((code) => code !== "MACH_SEND_INVALID_DEST")).toEqual(wanted);
+  });
+});
+
+describe("the end of the calling task", () => {
+  // Who ends when its child is made leaves it to nobody.
+  const names = Object.keys(all).filter((name) => name !== "task_create_child");
+  test.each(names)("during %s", LONG, (name) => {
+    const got = during("a", all[name] as Call, ({ three, a }) => void three.core.task_terminate(a.handle));
+    expect(got).toEqual(ENDED);
+  });
+});
+
+describe("the end of the memory", () => {
+  const remove = ({ three, a }: Setting) => void three.core.vm_deallocate(a.handle, a.self, AT, 3 * PAGE);
+  test.each(LOOKS)("during %s", LONG, (name) => {
+    expect(during("a", all[name] as Call, remove)).toEqual(["KERN_INVALID_ADDRESS", "KERN_SUCCESS"]);
+  });
+  test.each(IGNORES)("is no matter to %s", LONG, (name) => {
+    expect(during("a", all[name] as Call, remove)).toEqual(["KERN_SUCCESS"]);
+  });
+});
+
+describe("another protection", () => {
+  const forbid = ({ three, a }: Setting) => void three.core.vm_protect(a.handle, a.self, AT, 3 * PAGE, 0, 0);
+  // It is the pages' own.
+  test.each(LOOKS.filter((name) => name !== "vm_protect"))("during %s", LONG, (name) => {
+    const refused = name === "vm_compact" ? "KERN_INVALID_ARGUMENT" : "KERN_PROTECTION_FAILURE";
+    expect(during("a", all[name] as Call, forbid)).toEqual([refused, "KERN_SUCCESS"]);
+  });
+});
+
+test.each(["vm_read", "vm_write", "vm_lease to write", "vm_compact"])("writing is no matter to %s", LONG, (name) => {
+  const write = ({ three, a }: Setting) => void three.core.vm_copy(a.handle, a.self, AT + PAGE, 2 * PAGE, AT);
+  expect(during("a", all[name] as Call, write)).toEqual(["KERN_SUCCESS"]);
+});
+
+test("compaction gives up where somebody writes again and again, and leaves the memory as it was", LONG, () => {
+  const { machine, one, three, a } = setting("a");
+  const kmsg = three.core.mach_msg_prepare(a.handle, 24, 0) >>> 0;
+  const write = () => {
+    machine.patience = machine.accesses + 2_000;
+    expectKr(three.core.vm_write(a.handle, a.self, AT, kmsg, 1), codes.KERN_SUCCESS);
+    machine.patience = undefined;
+  };
+  machine.save();
+  let code = 0;
+  // Where the map is locked, who writes would wait: those places are passed over.
+  for (let places: number[] = [], next = 0; code !== codes.KERN_RESOURCE_SHORTAGE; next += 3) {
+    machine.restore();
+    try {
+      const come = one.passes([...places, next], () => (code = one.core.vm_compact(a.handle, AT, 4 * PAGE)), write);
+      expect(come, codes.codeName(code)).toBe(true);
+      places = [...places, next];
+    } catch (error) {
+      if (!(error instanceof Waits)) throw error;
+    }
+  }
+  expect(one.core.kernel_check()).toBe(0);
+  expectKr(one.core.vm_compact(a.handle, AT, 4 * PAGE), codes.KERN_SUCCESS);
+});

@@ -1,0 +1,159 @@
+// Each call on memory, in a world of two tasks (midst.ts), for what comes in between (between-memory.test.ts) and what runs out
+// (short-memory.test.ts).
+
+import * as codes from "../../host-ts/abi/codes.gen.ts";
+import * as layout from "../../host-ts/abi/layout.gen.ts";
+import { expectKr, type Space } from "./machine.ts";
+import { trio } from "./midst.ts";
+
+export const PAGE = 4096;
+const ANYWHERE = codes.VM_FLAGS_ANYWHERE;
+const RW = codes.VM_PROT_DEFAULT;
+const CREATE = codes.MAP_MEM_NAMED_CREATE | RW;
+const SHARE = codes.MAP_MEM_VM_SHARE | RW;
+const COPIES = codes.MAP_MEM_VM_COPY | RW;
+const INHERIT = codes.VM_INHERIT_COPY;
+/** Where the task that is called upon has six pages: 0, 1 and 3 have bytes; 0 and 1 are together, and shared by copy; 5 is shared on purpose. */
+export const AT = 0x100000;
+export const PAGES = 6;
+
+/** The bytes of a message that the agent holds. */
+function bytesOf({ machine }: Space["agent"], kmsg: number, size: number): Uint8Array {
+  const at = machine.words[(kmsg + layout.IpcKmsg_ikm_bytes) >> 2] as number;
+  return machine.bytes.subarray(at, at + size);
+}
+
+/** Bytes of a task's memory, by way of a message. */
+export function bytesAt({ agent, handle, self }: Space, kmsg: number, address: number, size: number): Uint8Array {
+  expectKr(agent.core.vm_read_overwrite(handle, self, address, size, kmsg), codes.KERN_SUCCESS);
+  return bytesOf(agent, kmsg, size);
+}
+
+/** A world in which the task `whose` has memory, whose name in a's space is `target`. */
+export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
+  const world = trio(how);
+  const { a, one, three } = world;
+  const owner = world[whose];
+  const { core } = owner.agent;
+  const { handle, self } = owner;
+  const filled = core.mach_msg_prepare(handle, 2 * PAGE, 0) >>> 0;
+  bytesOf(owner.agent, filled, 2 * PAGE).fill(1);
+  // What is made at once is together.
+  expectKr(core.vm_allocate(handle, self, AT, 2 * PAGE, 0), 0);
+  for (let page = 2; page < PAGES; page++) expectKr(core.vm_allocate(handle, self, AT + page * PAGE, PAGE, 0), 0);
+  expectKr(core.vm_write(handle, self, AT, filled, 2 * PAGE), 0);
+  expectKr(core.vm_write(handle, self, AT + 3 * PAGE, filled, PAGE), 0);
+  expectKr(core.vm_read(handle, self, AT + PAGE, PAGE), 0);
+  const witness = three.task();
+  expectKr(core.mach_make_memory_entry(handle, self, PAGE, AT + 5 * PAGE, SHARE, 0), 0);
+  const shared = owner.give(owner.agent.out(1), codes.MACH_MSG_TYPE_MOVE_SEND, witness);
+  expectKr(
+    three.core.vm_map(witness.handle, witness.self, AT, PAGE, 0, 0, shared, 0, 0, RW, RW, codes.VM_INHERIT_NONE),
+    codes.KERN_SUCCESS,
+  );
+  const looks = three.core.mach_msg_prepare(witness.handle, 24, 0) >>> 0;
+  expectKr(one.core.mach_make_memory_entry(a.handle, a.self, 3 * PAGE, 0, CREATE, 0), 0);
+  const entry = one.out(1);
+  const kmsg = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
+  bytesOf(one, kmsg, PAGES * PAGE).fill(2);
+  return {
+    ...world,
+    owner,
+    target: whose === "a" ? a.self : world.nameOfB,
+    entry,
+    kmsg,
+    /** Whether a task that shares page 5 sees bytes there. */
+    sees: () => bytesAt(witness, looks, AT, 1)[0] !== 0,
+  };
+}
+export type Setting = ReturnType<typeof setting>;
+
+export interface Call {
+  act(setting: Setting): number;
+  /** What is not 0 after success. */
+  gives?: number[];
+  /** Whether success is seen in memory. */
+  shows?(setting: Setting): boolean;
+}
+
+/** What a task asks of memory that is its own or, by its task port, another's. */
+export const onAny: Record<string, Call> = {
+  vm_allocate: {
+    act: ({ one, a, target }) => one.core.vm_allocate(a.handle, target, 0, 3 * PAGE, ANYWHERE),
+    gives: [0],
+  },
+  vm_deallocate: { act: ({ one, a, target }) => one.core.vm_deallocate(a.handle, target, AT + PAGE, PAGE) },
+  vm_protect: {
+    act: ({ one, a, target }) => one.core.vm_protect(a.handle, target, AT + PAGE, PAGE, 0, codes.VM_PROT_READ),
+  },
+  vm_inherit: {
+    act: ({ one, a, target }) => one.core.vm_inherit(a.handle, target, AT + PAGE, PAGE, codes.VM_INHERIT_SHARE),
+  },
+  vm_read: { act: ({ one, a, target }) => one.core.vm_read(a.handle, target, AT + 100, 4 * PAGE), gives: [0, 1] },
+  vm_read_overwrite: {
+    act: ({ one, a, target, kmsg }) => one.core.vm_read_overwrite(a.handle, target, AT + 100, 4 * PAGE, kmsg),
+    shows: ({ one, kmsg }) => bytesOf(one, kmsg, 1)[0] === 1,
+  },
+  vm_write: {
+    act: ({ one, a, target, kmsg }) => one.core.vm_write(a.handle, target, AT + 100, kmsg, 5 * PAGE),
+    shows: ({ sees }) => sees(),
+  },
+  vm_copy: {
+    act: ({ one, a, target }) => one.core.vm_copy(a.handle, target, AT, 4 * PAGE, AT + 2 * PAGE),
+    shows: ({ sees }) => sees(),
+  },
+  vm_region: { act: ({ one, a, target }) => one.core.vm_region(a.handle, target, AT), gives: [0, 1] },
+  "mach_make_memory_entry of new memory": {
+    act: ({ one, a, target }) => one.core.mach_make_memory_entry(a.handle, target, PAGE, 0, CREATE, 0),
+    gives: [0, 1],
+  },
+  "mach_make_memory_entry, sharing": {
+    act: ({ one, a, target }) => one.core.mach_make_memory_entry(a.handle, target, 4 * PAGE, AT, SHARE, 0),
+    gives: [0, 1],
+  },
+  "mach_make_memory_entry, copying": {
+    act: ({ one, a, target }) => one.core.mach_make_memory_entry(a.handle, target, 4 * PAGE, AT, COPIES, 0),
+    gives: [0, 1],
+  },
+  "vm_map of new memory": {
+    act: ({ one, a, target }) => one.core.vm_map(a.handle, target, 0, PAGE, 0, ANYWHERE, 0, 0, 0, RW, RW, INHERIT),
+    gives: [0],
+  },
+  "vm_map of an entry": {
+    act: ({ one, a, target, entry }) =>
+      one.core.vm_map(a.handle, target, 0, PAGE, 0, ANYWHERE, entry, PAGE, 0, RW, RW, INHERIT),
+    gives: [0],
+  },
+  "vm_map of a copy": {
+    act: ({ one, a, target, entry }) =>
+      one.core.vm_map(a.handle, target, 0, PAGE, 0, ANYWHERE, entry, PAGE, 1, RW, RW, INHERIT),
+    gives: [0],
+  },
+  "vm_remap from it, sharing": {
+    act: ({ one, a, target }) => one.core.vm_remap(a.handle, a.self, 0, 4 * PAGE, 0, ANYWHERE, target, AT, 0, INHERIT),
+    gives: [0, 1, 2],
+  },
+  "vm_remap from it, copying": {
+    act: ({ one, a, target }) => one.core.vm_remap(a.handle, a.self, 0, 4 * PAGE, 0, ANYWHERE, target, AT, 1, INHERIT),
+    gives: [0, 1, 2],
+  },
+  "vm_remap to it": {
+    act: ({ one, a, target }) => one.core.vm_remap(a.handle, target, 0, PAGE, 0, ANYWHERE, target, AT, 0, INHERIT),
+    gives: [0, 1, 2],
+  },
+  task_create_child: {
+    act: ({ one, a, target }) => {
+      const code = one.core.task_create_child(a.handle, target, 1) >>> 0;
+      if (code === 0) one.core.task_terminate_target(a.handle, one.out(0));
+      return code;
+    },
+    gives: [0],
+  },
+};
+
+/** What it asks of its own alone. */
+export const onOwn: Record<string, Call> = {
+  "vm_lease to read": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT, PAGE, 0), gives: [0, 1, 2] },
+  "vm_lease to write": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT + PAGE, PAGE, 1), gives: [0, 1, 2] },
+  vm_compact: { act: ({ one, a }) => one.core.vm_compact(a.handle, AT, 4 * PAGE) },
+};
