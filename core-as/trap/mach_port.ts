@@ -42,21 +42,21 @@ import {
 } from "../ipc/ipc_right";
 import { ipc_entry_alloc, ipc_entry_alloc_name, ipc_entry_reserve, IpcSpace } from "../ipc/ipc_space";
 import { task_tail } from "../task/task";
-import { space_enter, space_leave, space_of } from "./target";
+import { space_enter, space_leave, target_space } from "./target";
 
 /** A6 to A8. Returns: out 0 the name; KERN_INVALID_VALUE; KERN_NO_SPACE; KERN_RESOURCE_SHORTAGE, memory or quota. */
 export function mach_port_allocate(handle: u32, target: u32, right: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, allocate(space_of(handle), right, 0));
+  return space_leave(allocate(target_space(), right, 0));
 }
 
 /** A9. As mach_port_allocate under a name of the caller's choice; codes of ipc_entry_reserve. */
 export function mach_port_allocate_name(handle: u32, target: u32, right: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_INVALID_VALUE);
-  return space_leave(handle, allocate(space_of(handle), right, name));
+  if (!MACH_PORT_VALID(name)) return space_leave(KERN_INVALID_VALUE);
+  return space_leave(allocate(target_space(), right, name));
 }
 
 /** Allocates a right of the kind, under `name` or (0) one of the kernel's choice. Conditions: space locked. Commits. */
@@ -129,51 +129,51 @@ function place(space: IpcSpace, wanted: u32, type: u32, urefs: u32, object: u32)
 export function mach_port_rename(handle: u32, target: u32, name: u32, to: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const space = space_of(handle);
+  const space = target_space();
   const entry = ipc_right_lookup(space, name); // 0 and 0xffffffff denote nothing
   const refusal = ipc_entry_reserve(space, to);
   if (!entry || refusal != KERN_SUCCESS) {
     journal_abort();
-    return space_leave(handle, refusal != KERN_SUCCESS ? refusal : KERN_INVALID_NAME);
+    return space_leave(refusal != KERN_SUCCESS ? refusal : KERN_INVALID_NAME);
   }
   journal_commit();
   ipc_right_rename(space, name, entry, to);
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }
 
 /** A33, A34. */
 export function mach_port_deallocate(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_SUCCESS);
-  return space_leave(handle, ipc_right_dealloc(space_of(handle), name));
+  if (!MACH_PORT_VALID(name)) return space_leave(KERN_SUCCESS);
+  return space_leave(ipc_right_dealloc(target_space(), name));
 }
 
 /** A35, A36. */
 export function mach_port_destroy(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_SUCCESS);
-  return space_leave(handle, ipc_right_destroy(space_of(handle), name));
+  if (!MACH_PORT_VALID(name)) return space_leave(KERN_SUCCESS);
+  return space_leave(ipc_right_destroy(target_space(), name));
 }
 
 /** A19 to A30. */
 export function mach_port_mod_refs(handle: u32, target: u32, name: u32, right: u32, delta: i32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  if (right >= MACH_PORT_RIGHT_NUMBER) return space_leave(handle, KERN_INVALID_VALUE);
+  if (right >= MACH_PORT_RIGHT_NUMBER) return space_leave(KERN_INVALID_VALUE);
   if (!MACH_PORT_VALID(name)) {
     const plain = right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_SEND_ONCE;
-    return space_leave(handle, plain ? KERN_SUCCESS : KERN_INVALID_NAME);
+    return space_leave(plain ? KERN_SUCCESS : KERN_INVALID_NAME);
   }
-  return space_leave(handle, ipc_right_delta(space_of(handle), name, right, delta));
+  return space_leave(ipc_right_delta(target_space(), name, right, delta));
 }
 
 /** A16 to A18. Returns: out 0 the references. */
 export function mach_port_get_refs(handle: u32, target: u32, name: u32, right: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, get_refs(space_of(handle), name, right));
+  return space_leave(get_refs(target_space(), name, right));
 }
 
 function get_refs(space: IpcSpace, name: u32, right: u32): u32 {
@@ -198,10 +198,10 @@ export function mach_port_type(handle: u32, target: u32, name: u32): u32 {
   if (kr != KERN_SUCCESS) return kr;
   if (name == MACH_PORT_DEAD) {
     out_set(0, MACH_PORT_TYPE_DEAD_NAME);
-    return space_leave(handle, KERN_SUCCESS);
+    return space_leave(KERN_SUCCESS);
   }
-  const entry = ipc_right_lookup(space_of(handle), name); // 0 denotes nothing
-  if (!entry) return space_leave(handle, KERN_INVALID_NAME);
+  const entry = ipc_right_lookup(target_space(), name); // 0 denotes nothing
+  if (!entry) return space_leave(KERN_INVALID_NAME);
   out_set(0, ie_type(entry.ie_bits) | (entry.ie_request != 0 ? MACH_PORT_TYPE_DNREQUEST : 0));
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }

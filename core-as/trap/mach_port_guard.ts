@@ -34,7 +34,7 @@ import { port_at } from "../ipc/ipc_port";
 import { ipc_right_destruct } from "../ipc/ipc_right";
 import { allocate_port } from "./mach_port";
 import { port_enter, port_leave } from "./mach_port_status";
-import { space_enter, space_leave, space_of } from "./target";
+import { space_enter, space_leave, target_space } from "./target";
 
 /** Kinds of port of which one may be asked for at the most. */
 const KINDS = MPO_SERVICE_PORT | MPO_CONNECTION_PORT | MPO_REPLY_PORT | MPO_PROVISIONAL_REPLY_PORT | MPO_EXCEPTION_PORT;
@@ -64,7 +64,7 @@ export function mach_port_guard_with_flags(handle: u32, target: u32, name: u32, 
     port.ip_context = guard;
     journal_commit();
   }
-  port_leave(handle, found);
+  port_leave(found);
   return free ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
@@ -91,7 +91,7 @@ function replace(handle: u32, target: u32, name: u32, old: u32, guard: u32, mask
     port.ip_context = guard;
     journal_commit();
   }
-  port_leave(handle, found);
+  port_leave(found);
   return fits ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
@@ -107,7 +107,7 @@ export function mach_port_assert_attributes(handle: u32, target: u32, name: u32,
   const port = port_at(found);
   const strict = IO_GUARDED | IO_STRICT;
   const fits = (port.io_bits & strict) == strict && port.ip_context == guard && high == 0;
-  port_leave(handle, found);
+  port_leave(found);
   return fits ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }
 
@@ -121,20 +121,20 @@ export function mach_port_construct(handle: u32, target: u32, flags: u32, qlimit
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   const kinds = flags & KINDS;
-  if (flags > 0xffff || (kinds & (kinds - 1)) != 0) return space_leave(handle, KERN_INVALID_ARGUMENT);
-  if (flags & DENIED) return space_leave(handle, KERN_DENIED);
+  if (flags > 0xffff || (kinds & (kinds - 1)) != 0) return space_leave(KERN_INVALID_ARGUMENT);
+  if (flags & DENIED) return space_leave(KERN_DENIED);
   const limit = flags & MPO_QLIMIT ? qlimit : MACH_PORT_QLIMIT_BASIC;
-  if (limit > MACH_PORT_QLIMIT_MAX) return space_leave(handle, KERN_INVALID_VALUE);
+  if (limit > MACH_PORT_QLIMIT_MAX) return space_leave(KERN_INVALID_VALUE);
   let bits: u32 = 0;
   if (flags & MPO_CONTEXT_AS_GUARD) bits = flags & MPO_STRICT ? IO_GUARDED | IO_STRICT : IO_GUARDED;
   if (flags & (MPO_IMMOVABLE_RECEIVE | MPO_REPLY_PORT)) bits |= IO_IMMOVABLE; // A57
   const sends: u32 = flags & MPO_INSERT_SEND_RIGHT ? 1 : 0;
-  return space_leave(handle, allocate_port(space_of(handle), 0, bits, limit, context, sends));
+  return space_leave(allocate_port(target_space(), 0, bits, limit, context, sends));
 }
 
 /** A192. Codes of ipc_right_destruct. */
 export function mach_port_destruct(handle: u32, target: u32, name: u32, delta: i32, guard: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, ipc_right_destruct(space_of(handle), name, delta, guard)); // 0 and 0xffffffff denote nothing
+  return space_leave(ipc_right_destruct(target_space(), name, delta, guard)); // 0 and 0xffffffff denote nothing
 }

@@ -76,7 +76,7 @@ import {
   carry_into,
   space_enter,
   space_leave,
-  space_of,
+  target_space,
   target_lock,
 } from "./target";
 import { trap_leave } from "./trap";
@@ -90,16 +90,16 @@ import { trap_leave } from "./trap";
 export function mach_port_insert_right(handle: u32, target: u32, name: u32, poly: u32, disposition: u32): u32 {
   const kr = caller_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const own = caller_of(handle) == space_of(handle);
+  const own = caller_of(handle) == target_space();
   const found = take_right(caller_of(handle), name, poly, disposition, own);
   if (found < 64) return caller_leave(handle, found);
   if (!target_lock(handle)) {
     ipc_kmsg_destroy(kmsg_at(found));
     return trap_leave(KERN_INVALID_TASK);
   }
-  const code = insert_carried(space_of(handle), name, kmsg_at(found), ipc_copyin_type(disposition));
+  const code = insert_carried(target_space(), name, kmsg_at(found), ipc_copyin_type(disposition));
   ipc_kmsg_destroy(kmsg_at(found)); // and the right in it, if it was refused
-  return space_leave(handle, code);
+  return space_leave(code);
 }
 
 /**
@@ -139,16 +139,16 @@ function take_right(space: IpcSpace, name: u32, poly: u32, disposition: u32, own
 export function mach_port_extract_right(handle: u32, target: u32, name: u32, disposition: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const space = space_of(handle);
+  const space = target_space();
   const type = ipc_copyin_type(disposition);
-  if (type == 0) return space_leave(handle, KERN_INVALID_VALUE);
+  if (type == 0) return space_leave(KERN_INVALID_VALUE);
   const kmsg = carrier_alloc(type);
-  if (!kmsg) return space_leave(handle, KERN_RESOURCE_SHORTAGE);
+  if (!kmsg) return space_leave(KERN_RESOURCE_SHORTAGE);
   const entry = ipc_right_lookup(space, name);
   const code = entry ? ipc_right_copyin_check(entry, disposition) : KERN_INVALID_NAME;
   if (!entry || code != KERN_SUCCESS) {
     ipc_kmsg_free(kmsg);
-    return space_leave(handle, code);
+    return space_leave(code);
   }
   ipc_right_copyin(space, name, entry, disposition, carrier_slot(kmsg));
   is_unlock(space);
@@ -202,7 +202,7 @@ export function mach_port_request_notification(
   const refusal = notify == MACH_PORT_NULL ? KERN_SUCCESS : request_check_notify(caller, notify, disposition);
   const kmsg = refusal == KERN_SUCCESS ? carrier_alloc(MACH_MSG_TYPE_PORT_SEND_ONCE) : null;
   if (!kmsg) return caller_leave(handle, refusal == KERN_SUCCESS ? KERN_RESOURCE_SHORTAGE : refusal);
-  const request = ipc_request_alloc(changetype<usize>(space_of(handle)), name);
+  const request = ipc_request_alloc(changetype<usize>(target_space()), name);
   const message = ipc_notify_make(id, 0);
   let code = KERN_RESOURCE_SHORTAGE;
   if (request && message) {
@@ -211,12 +211,12 @@ export function mach_port_request_notification(
       if (from) ipc_right_copyin(caller, notify, from, disposition, carrier_slot(kmsg));
     }
     code = KERN_INVALID_TASK;
-    if (target_lock(handle)) code = request_arm(space_of(handle), name, id, sync, kmsg, request, message);
+    if (target_lock(handle)) code = request_arm(target_space(), name, id, sync, kmsg, request, message);
   }
   // What was not used is still in this processor's hand; the carrier goes with the right in it, if that was refused.
   if (request && request.z_owner == my_pid()) zone_free(ZONE_REQUEST, changetype<usize>(request));
   if (message && message.z_owner == my_pid()) ipc_kmsg_free(message);
-  if (code != KERN_INVALID_TASK) is_unlock(request && message ? space_of(handle) : caller); // until here nobody else has the request
+  if (code != KERN_INVALID_TASK) is_unlock(request && message ? target_space() : caller); // until here nobody else has the request
   out_set(0, 0);
   if (code != KERN_SUCCESS || kmsg.ikm_local == 0) ipc_kmsg_destroy(kmsg);
   else carry_into(caller, me().p_caller_serial, kmsg); // without room for it the one before is dropped

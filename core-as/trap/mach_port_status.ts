@@ -53,7 +53,7 @@ import {
 } from "../ipc/ipc_pset";
 import { ipc_right_lookup } from "../ipc/ipc_right";
 import { IpcSpace, is_each, is_entry } from "../ipc/ipc_space";
-import { space_enter, space_leave, space_of } from "./target";
+import { space_enter, space_leave, target_space } from "./target";
 
 /** Word of out where the count of get_attributes is. */
 const OUT_COUNT: u32 = 15;
@@ -83,7 +83,7 @@ function is_code(found: u32): bool {
 export function mach_port_get_attributes(handle: u32, target: u32, name: u32, flavor: u32, count: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, get_attributes(space_of(handle), name, flavor, count));
+  return space_leave(get_attributes(target_space(), name, flavor, count));
 }
 
 function get_attributes(space: IpcSpace, name: u32, flavor: u32, count: u32): u32 {
@@ -147,16 +147,16 @@ export function mach_port_set_attributes(
 ): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  if (flavor != MACH_PORT_LIMITS_INFO) return space_leave(handle, KERN_INVALID_ARGUMENT);
-  if (count < MACH_PORT_LIMITS_INFO_COUNT) return space_leave(handle, KERN_FAILURE);
-  if (value > MACH_PORT_QLIMIT_MAX) return space_leave(handle, KERN_INVALID_VALUE);
-  if (!MACH_PORT_VALID(name)) return space_leave(handle, KERN_INVALID_RIGHT);
-  const found = receive_right(space_of(handle), name);
-  if (is_code(found)) return space_leave(handle, found);
+  if (flavor != MACH_PORT_LIMITS_INFO) return space_leave(KERN_INVALID_ARGUMENT);
+  if (count < MACH_PORT_LIMITS_INFO_COUNT) return space_leave(KERN_FAILURE);
+  if (value > MACH_PORT_QLIMIT_MAX) return space_leave(KERN_INVALID_VALUE);
+  if (!MACH_PORT_VALID(name)) return space_leave(KERN_INVALID_RIGHT);
+  const found = receive_right(target_space(), name);
+  if (is_code(found)) return space_leave(found);
   ip_lock(port_at(found));
   imq_set_qlimit(port_at(found), value);
   ip_unlock(port_at(found));
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }
 
 /** A127. */
@@ -164,7 +164,7 @@ export function mach_port_set_seqno(handle: u32, target: u32, name: u32, seqno: 
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
   port_at(found)._imq_seqno = seqno; // one store: a transaction by itself
-  return port_leave(handle, found);
+  return port_leave(found);
 }
 
 /** A145. */
@@ -172,7 +172,7 @@ export function mach_port_set_mscount(handle: u32, target: u32, name: u32, mscou
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
   port_at(found)._ip_mscount = mscount; // as above
-  return port_leave(handle, found);
+  return port_leave(found);
 }
 
 /** Returns: out 0 the context word; 0 of a strictly guarded port (A191). */
@@ -180,7 +180,7 @@ export function mach_port_get_context(handle: u32, target: u32, name: u32): u32 
   const found = port_enter(handle, target, name);
   if (found == 0) return out_get(14);
   out_set(0, port_at(found).io_bits & IO_STRICT ? 0 : port_at(found).ip_context);
-  return port_leave(handle, found);
+  return port_leave(found);
 }
 
 /** Returns: also KERN_INVALID_ARGUMENT, strictly guarded (A191). */
@@ -189,7 +189,7 @@ export function mach_port_set_context(handle: u32, target: u32, name: u32, conte
   if (found == 0) return out_get(14);
   const strict = (port_at(found).io_bits & IO_STRICT) != 0;
   if (!strict) port_at(found)._ip_context = context; // as above
-  port_leave(handle, found);
+  port_leave(found);
   return strict ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
 }
 
@@ -200,12 +200,12 @@ export function port_enter(handle: u32, target: u32, name: u32): u32 {
     out_set(14, kr);
     return 0;
   }
-  const found = MACH_PORT_VALID(name) ? receive_right(space_of(handle), name) : KERN_INVALID_RIGHT;
+  const found = MACH_PORT_VALID(name) ? receive_right(target_space(), name) : KERN_INVALID_RIGHT;
   if (!is_code(found)) {
     ip_lock(port_at(found));
     return found;
   }
-  space_leave(handle, found);
+  space_leave(found);
   out_set(14, found);
   return 0;
 }
@@ -236,28 +236,28 @@ export function mach_port_peek(handle: u32, target: u32, name: u32, wanted: u32)
     }
     at = kmsg.ikm_forward;
   }
-  const code = port_leave(handle, found);
+  const code = port_leave(found);
   return at != 0 ? code : KERN_FAILURE;
 }
 
 /** Ends what port_enter began. Conditions: committed. */
-export function port_leave(handle: u32, port: u32): u32 {
+export function port_leave(port: u32): u32 {
   ip_unlock(port_at(port));
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }
 
 /** A174. */
 export function mach_port_insert_member(handle: u32, target: u32, name: u32, pset: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, change_member(space_of(handle), name, pset, true));
+  return space_leave(change_member(target_space(), name, pset, true));
 }
 
 /** A175. */
 export function mach_port_extract_member(handle: u32, target: u32, name: u32, pset: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, change_member(space_of(handle), name, pset, false));
+  return space_leave(change_member(target_space(), name, pset, false));
 }
 
 function change_member(space: IpcSpace, name: u32, pset: u32, insert: bool): u32 {
@@ -286,7 +286,7 @@ function change_member(space: IpcSpace, name: u32, pset: u32, insert: bool): u32
 export function mach_port_move_member(handle: u32, target: u32, name: u32, after: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  return space_leave(handle, move_member(space_of(handle), name, after));
+  return space_leave(move_member(target_space(), name, after));
 }
 
 function move_member(space: IpcSpace, name: u32, after: u32): u32 {
@@ -323,9 +323,9 @@ function remove_others(port: IpcPort, set: u32): void {
 export function mach_port_get_set_status(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const found = MACH_PORT_VALID(name) ? set_right(space_of(handle), name) : KERN_INVALID_RIGHT;
-  if (is_code(found)) return space_leave(handle, found);
-  return space_leave(handle, list_members(pset_at(found)));
+  const found = MACH_PORT_VALID(name) ? set_right(target_space(), name) : KERN_INVALID_RIGHT;
+  if (is_code(found)) return space_leave(found);
+  return space_leave(list_members(pset_at(found)));
 }
 
 /** Conditions: space locked, so that members keep their names. */
@@ -365,12 +365,12 @@ function out_list(kmsg: u32, bytes: u32, count: u32): void {
 export function mach_port_names(handle: u32, target: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const space = space_of(handle);
+  const space = target_space();
   out_list(0, 0, 0);
   const count = space.is_entries;
-  if (count == 0) return space_leave(handle, KERN_SUCCESS);
+  if (count == 0) return space_leave(KERN_SUCCESS);
   const kmsg = list_alloc(count * 2);
-  if (!kmsg) return space_leave(handle, KERN_RESOURCE_SHORTAGE);
+  if (!kmsg) return space_leave(KERN_RESOURCE_SHORTAGE);
   const names: usize = kmsg.ikm_bytes;
   let written: u32 = 0;
   for (let index = is_each(space, 0); index != 0 && written < count; index = is_each(space, index)) {
@@ -383,5 +383,5 @@ export function mach_port_names(handle: u32, target: u32): u32 {
     written++;
   }
   out_list(<u32>changetype<usize>(kmsg), kmsg.ikm_bytes, written);
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }

@@ -64,7 +64,7 @@ import {
   space_enter,
   space_leave,
   space_lock,
-  space_of,
+  target_space,
   target_lock,
 } from "./target";
 import { trap_enter, trap_leave } from "./trap";
@@ -101,7 +101,7 @@ function give_up(task: IpcSpace): u32 {
 export function task_create_child(handle: u32, target: u32, inherit_memory: u32): u32 {
   const kr = caller_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const parent = space_of(handle);
+  const parent = target_space();
   is_unlock(caller_of(handle));
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
@@ -152,7 +152,7 @@ export function task_terminate(handle: u32): u32 {
 export function task_terminate_target(handle: u32, target: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const task = space_of(handle);
+  const task = target_space();
   const serial = task_tail(task).t_serial;
   is_unlock(task);
   return trap_leave(end(task, serial));
@@ -226,14 +226,14 @@ export function mach_reply_port(handle: u32): u32 {
 export function mach_port_kobject(handle: u32, target: u32, name: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const entry = ipc_right_lookup(space_of(handle), name);
-  if (!entry) return space_leave(handle, KERN_INVALID_NAME);
-  if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND_RECEIVE) == 0) return space_leave(handle, KERN_INVALID_RIGHT);
+  const entry = ipc_right_lookup(target_space(), name);
+  if (!entry) return space_leave(KERN_INVALID_NAME);
+  if ((ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND_RECEIVE) == 0) return space_leave(KERN_INVALID_RIGHT);
   const port = port_at(entry.ie_object);
   const task = task_of_port(port);
   out_set(0, ipc_kobject_kind(port));
   out_set(1, task ? me().p_target_serial : 0);
-  return space_leave(handle, KERN_SUCCESS);
+  return space_leave(KERN_SUCCESS);
 }
 
 /** A208. Returns: out 0 the caller's name, with one more reference, 0 when the port is not set; KERN_INVALID_ARGUMENT: no such port. */
@@ -241,10 +241,10 @@ export function task_get_special_port(handle: u32, target: u32, which: u32): u32
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   const known = which == TASK_KERNEL_PORT || which == TASK_HOST_PORT || which == TASK_BOOTSTRAP_PORT;
-  if (!known) return space_leave(handle, KERN_INVALID_ARGUMENT);
+  if (!known) return space_leave(KERN_INVALID_ARGUMENT);
   const kmsg = carrier_alloc(MACH_MSG_TYPE_PORT_SEND);
-  if (!kmsg) return space_leave(handle, KERN_RESOURCE_SHORTAGE);
-  const task = space_of(handle);
+  if (!kmsg) return space_leave(KERN_RESOURCE_SHORTAGE);
+  const task = target_space();
   let port = load<u32>(t_port_at(task, 0));
   if (which == TASK_KERNEL_PORT) port = task_tail(task).t_self;
   else if (which == TASK_HOST_PORT) port = ipc_host_port();
@@ -300,7 +300,7 @@ function bring(space: IpcSpace, kmsg: IpcKmsg, index: u32, name: u32, dispositio
 function exchange(handle: u32, kmsg: IpcKmsg, which: u32): u32 {
   let code = KERN_INVALID_TASK;
   if (target_lock(handle)) {
-    const task = space_of(handle);
+    const task = target_space();
     for (let index: u32 = 0; index < kmsg.ikm_ports_count; index++) {
       const port_at = t_port_at(task, which + index);
       const slot_at = ikm_port_at(kmsg, index);
@@ -349,9 +349,9 @@ export function mach_ports_register(handle: u32, target: u32, count: u32, first:
 export function mach_ports_lookup(handle: u32, target: u32): u32 {
   const kr = space_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const task = space_of(handle);
+  const task = target_space();
   const kmsg = ipc_kmsg_alloc(PORTS_BYTES, TASK_PORT_REGISTER_MAX);
-  if (!kmsg) return space_leave(handle, KERN_RESOURCE_SHORTAGE);
+  if (!kmsg) return space_leave(KERN_RESOURCE_SHORTAGE);
   for (let index: u32 = 0; index < TASK_PORT_REGISTER_MAX; index++) {
     store<u32>(ikm_port_at(kmsg, index), 0);
     store<u32>(ikm_port_at(kmsg, index), MACH_MSG_TYPE_PORT_SEND, 4);

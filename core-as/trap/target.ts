@@ -51,7 +51,7 @@ export function caller_of(handle: u32): IpcSpace {
 }
 
 /** The space of the target. Conditions: caller_enter or space_enter succeeded. */
-export function space_of(_handle: u32): IpcSpace {
+export function target_space(): IpcSpace {
   return changetype<IpcSpace>(<usize>me().p_target);
 }
 
@@ -70,7 +70,7 @@ export function space_lock(space: IpcSpace, serial: u32): bool {
 /** From the caller's space, which is locked, to the target's. Returns: false: the target has ended; nothing is locked. */
 export function target_lock(handle: u32): bool {
   const caller = caller_of(handle);
-  const target = space_of(handle);
+  const target = target_space();
   if (caller == target) return true;
   is_unlock(caller);
   return space_lock(target, me().p_target_serial);
@@ -84,8 +84,8 @@ export function space_enter(handle: u32, target: u32): u32 {
 }
 
 /** Unlocks the target's space and leaves. Conditions: committed. */
-export function space_leave(handle: u32, code: u32): u32 {
-  is_unlock(space_of(handle));
+export function space_leave(code: u32): u32 {
+  is_unlock(target_space());
   return trap_leave(code);
 }
 

@@ -41,7 +41,7 @@ import {
 } from "../vm/vm_map";
 import { object_at, vo_page_at } from "../vm/vm_object";
 import { pmap_remove } from "../vm/pmap";
-import { caller_enter, caller_of, space_of } from "./target";
+import { caller_enter, caller_of, target_space } from "./target";
 import { trap_leave } from "./trap";
 
 /**
@@ -55,8 +55,8 @@ export function map_enter(handle: u32, target: u32): u32 {
   return kr;
 }
 
-export function target_map(handle: u32): VmMap {
-  return vm_map_of(changetype<usize>(space_of(handle)));
+export function target_map(): VmMap {
+  return vm_map_of(changetype<usize>(target_space()));
 }
 
 /** Whether address and size wrap around 4 GiB, when rounded to pages. No bytes never do. */
@@ -84,7 +84,7 @@ export function vm_allocate(handle: u32, target: u32, address: u32, size: u32, f
   if (!anywhere && start < VM_PAGE_MIN) return trap_leave(KERN_INVALID_ADDRESS);
   const entry = vme_alloc(0, 0, VME_DEFAULT);
   if (entry == 0) return trap_leave(KERN_RESOURCE_SHORTAGE);
-  const map = target_map(handle);
+  const map = target_map();
   let code = KERN_INVALID_TASK;
   if (vm_map_lock(map, me().p_target_serial)) {
     code = KERN_NO_SPACE;
@@ -110,7 +110,7 @@ export function vm_deallocate(handle: u32, target: u32, address: u32, size: u32)
   if (kr != KERN_SUCCESS) return kr;
   if (size == 0) return trap_leave(KERN_SUCCESS);
   if (wraps(address, size)) return trap_leave(KERN_INVALID_ARGUMENT);
-  return trap_leave(vm_map_discard(target_map(handle), me().p_target_serial, address, size));
+  return trap_leave(vm_map_discard(target_map(), me().p_target_serial, address, size));
 }
 
 /**
@@ -126,7 +126,7 @@ export function vm_protect(handle: u32, target: u32, address: u32, size: u32, ma
   if (size == 0) return trap_leave(KERN_SUCCESS);
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
-  const map = target_map(handle);
+  const map = target_map();
   if (!vm_map_lock(map, me().p_target_serial)) return trap_leave(KERN_INVALID_TASK);
   let code = vm_map_check(map, start, end, protection << VME_MAX_SHIFT);
   if (code == KERN_SUCCESS && !vm_map_clip_range(map, start, end)) code = KERN_RESOURCE_SHORTAGE;
@@ -153,7 +153,7 @@ export function vm_inherit(handle: u32, target: u32, address: u32, size: u32, in
   if (size == 0) return trap_leave(KERN_SUCCESS);
   const start = address >>> VM_PAGE_SHIFT;
   const end = vm_range_end(address, size);
-  const map = target_map(handle);
+  const map = target_map();
   if (!vm_map_lock(map, me().p_target_serial)) return trap_leave(KERN_INVALID_TASK);
   const clipped = vm_map_clip_range(map, start, end);
   if (clipped) {
@@ -193,7 +193,7 @@ export function vm_read(handle: u32, target: u32, address: u32, size: u32): u32 
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);
-  let code = vm_map_copyin(target_map(handle), me().p_target_serial, address, size, false, slot_at, VM_PROT_READ);
+  let code = vm_map_copyin(target_map(), me().p_target_serial, address, size, false, slot_at, VM_PROT_READ);
   if (code == KERN_SUCCESS) {
     const home = vm_map_of(changetype<usize>(caller_of(handle)));
     code = vm_map_copyout(home, me().p_caller_serial, slot_at);
@@ -217,7 +217,7 @@ function holds(kmsg: u32, size: u32): bool {
 export function vm_read_overwrite(handle: u32, target: u32, address: u32, size: u32, kmsg: u32): u32 {
   const kr = bytes_enter(handle, target, address, size, kmsg);
   if (kr != KERN_SUCCESS || size == 0) return kr == KERN_SUCCESS ? trap_leave(kr) : kr;
-  const map = target_map(handle);
+  const map = target_map();
   const serial = me().p_target_serial;
   let code = KERN_INVALID_TASK;
   if (vm_map_lock(map, serial)) {
@@ -244,7 +244,7 @@ function bytes_enter(handle: u32, target: u32, address: u32, size: u32, kmsg: u3
 export function vm_write(handle: u32, target: u32, address: u32, kmsg: u32, size: u32): u32 {
   const kr = bytes_enter(handle, target, address, size, kmsg);
   if (kr != KERN_SUCCESS || size == 0) return kr == KERN_SUCCESS ? trap_leave(kr) : kr;
-  const map = target_map(handle);
+  const map = target_map();
   const serial = me().p_target_serial;
   let code = vm_map_ready(map, serial, address >>> VM_PAGE_SHIFT, vm_range_end(address, size), true);
   if (code == KERN_SUCCESS) code = vm_map_copy_bytes(map, serial, address, kmsg_at(kmsg).ikm_bytes, size, true);
@@ -263,7 +263,7 @@ export function vm_copy(handle: u32, target: u32, source: u32, size: u32, dest: 
   if (size == 0) return trap_leave(KERN_SUCCESS);
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
-  const map = target_map(handle);
+  const map = target_map();
   const serial = me().p_target_serial;
   const slot_at = ikm_port_at(kmsg, 0);
   let code = vm_map_copyin(map, serial, source, size, false, slot_at, VM_PROT_READ);
@@ -300,7 +300,7 @@ function overwrite(map: VmMap, serial: u32, first: usize, dest: u32): u32 {
 export function vm_region(handle: u32, target: u32, address: u32): u32 {
   const kr = map_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
-  const map = target_map(handle);
+  const map = target_map();
   if (!vm_map_lock(map, me().p_target_serial)) return trap_leave(KERN_INVALID_TASK);
   // A region begins where its attributes do, which may be in an entry before this one.
   let first = vm_map_from(map, address >>> VM_PAGE_SHIFT);

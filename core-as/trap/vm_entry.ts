@@ -59,7 +59,7 @@ import {
   vme_chain_protect,
   vme_chain_zero,
 } from "../vm/vm_share";
-import { caller_enter, caller_leave, caller_of, carrier_slot, carry_into, space_of, target_find } from "./target";
+import { caller_enter, caller_leave, caller_of, carrier_slot, carry_into, target_space, target_find } from "./target";
 import { trap_leave } from "./trap";
 import { memory_carrier, target_map, wraps } from "./vm";
 
@@ -119,7 +119,7 @@ export function mach_make_memory_entry(
     is_unlock(caller);
   } else {
     is_unlock(caller);
-    code = entry_of_memory(target_map(handle), me().p_target_serial, start, end, permission, kmsg);
+    code = entry_of_memory(target_map(), me().p_target_serial, start, end, permission, kmsg);
   }
   if (code == KERN_SUCCESS && load<u32>(carrier_slot(kmsg)) == 0 && !entry_port(kmsg)) code = KERN_RESOURCE_SHORTAGE;
   if (code != KERN_SUCCESS) {
@@ -157,7 +157,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
   const bytes = (end - start) << VM_PAGE_SHIFT;
   let protection = permission & VM_PROT_ALL;
   if (permission & MAP_MEM_NAMED_CREATE) {
-    if (vm_copy_make(changetype<usize>(space_of(0)), bytes, slot_at) == 0) {
+    if (vm_copy_make(changetype<usize>(target_space()), bytes, slot_at) == 0) {
       return KERN_RESOURCE_SHORTAGE;
     }
     vme_at(load<u32>(slot_at))._vme_bits |= VME_SHARED; // nobody else knows it
@@ -246,7 +246,7 @@ export function vm_map(
     else if (!vme_chain_zero(end - start, slot_at)) code = KERN_RESOURCE_SHORTAGE;
   }
   is_unlock(caller);
-  const map = target_map(handle);
+  const map = target_map();
   if (code == KERN_SUCCESS && copy != 0) code = vme_chain_part(map, load<u32>(slot_at));
   if (code == KERN_SUCCESS) {
     vme_chain_protect(load<u32>(slot_at), cur, max, inheritance);
@@ -309,11 +309,11 @@ export function vm_remap(
   const kr = caller_enter(handle, target);
   if (kr != KERN_SUCCESS) return kr;
   out_set(0, 0);
-  const map = target_map(handle);
+  const map = target_map();
   const serial = me().p_target_serial;
   let code = target_find(caller_of(handle), source_task);
   is_unlock(caller_of(handle));
-  const from = target_map(handle);
+  const from = target_map();
   const from_serial = me().p_target_serial;
   if (code == KERN_SUCCESS) code = map_arguments(address, size, mask, flags, inheritance);
   if (code == KERN_SUCCESS && wraps(source, size)) code = KERN_INVALID_ARGUMENT;
