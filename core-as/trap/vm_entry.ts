@@ -38,7 +38,7 @@ import { ipc_right_lookup } from "../ipc/ipc_right";
 import { ipc_right_copyin_check } from "../ipc/ipc_right_copy";
 import { IpcSpace, is_unlock } from "../ipc/ipc_space";
 import { copy_send } from "../task/task";
-import { vm_copy_make, vm_map_charge, vm_map_copyin, vm_map_place } from "../vm/vm_copy";
+import { vm_copy_make, vm_map_charge, vm_map_place } from "../vm/vm_copy";
 import {
   vm_map_free,
   vm_map_lock,
@@ -52,8 +52,8 @@ import {
 } from "../vm/vm_map";
 import {
   REFUSED,
+  vm_map_extract,
   vm_map_protection,
-  vm_map_share,
   vme_chain_clone,
   vme_chain_part,
   vme_chain_protect,
@@ -89,7 +89,7 @@ function allowed(asked: u32, limit: u32): u32 {
  * Returns: out 0 its size, 1 the caller's name of it; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, an empty range or one that wraps,
  *          no such part of the parent, or that is a snapshot, or no entry; KERN_INVALID_ADDRESS, a hole; KERN_PROTECTION_FAILURE, the memory
  *          or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken), or the memory may not be read;
- *          KERN_RESOURCE_SHORTAGE, memory, the target's quota, or no room for a name.
+ *          KERN_RESOURCE_SHORTAGE, memory, the target's quota, or no room for a name: pages may then be marked as shared.
  */
 export function mach_make_memory_entry(
   handle: u32,
@@ -154,12 +154,10 @@ function entry_of_parent(port: IpcPort, start: u32, end: u32, permission: u32, k
 /** A range of a map, or (MAP_MEM_NAMED_CREATE) new memory. Conditions: nothing locked. */
 function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permission: u32, kmsg: IpcKmsg): u32 {
   const slot_at = ikm_port_at(kmsg, 0);
-  const bytes = (end - start) << VM_PAGE_SHIFT;
   let protection = permission & VM_PROT_ALL;
   if (permission & MAP_MEM_NAMED_CREATE) {
-    if (vm_copy_make(changetype<usize>(target_space()), bytes, slot_at) == 0) {
-      return KERN_RESOURCE_SHORTAGE;
-    }
+    const task = changetype<usize>(target_space());
+    if (vm_copy_make(task, (end - start) << VM_PAGE_SHIFT, slot_at) == 0) return KERN_RESOURCE_SHORTAGE;
     vme_at(load<u32>(slot_at))._vme_bits |= VME_SHARED; // nobody else knows it
   } else {
     const bits = vm_map_protection(map, serial, start, end);
@@ -168,9 +166,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
     // Of a snapshot anybody may make what he likes; its memory must be readable.
     protection = copies ? protection : allowed(permission, bits & VM_PROT_ALL);
     if (protection == 0xffffffff) return KERN_PROTECTION_FAILURE;
-    const code = copies
-      ? vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, bytes, false, slot_at, VM_PROT_READ)
-      : vm_map_share(map, serial, start, end, VM_PROT_READ, slot_at);
+    const code = vm_map_extract(map, serial, start, end, copies, VM_PROT_READ, slot_at);
     if (code != KERN_SUCCESS) return code;
     if (copies) protection |= ENTRY_COPY;
   }
@@ -331,18 +327,7 @@ export function vm_remap(
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);
-  code =
-    copy != 0
-      ? vm_map_copyin(
-          from,
-          from_serial,
-          start << VM_PAGE_SHIFT,
-          (end - start) << VM_PAGE_SHIFT,
-          false,
-          slot_at,
-          VM_PROT_READ,
-        )
-      : vm_map_share(from, from_serial, start, end, VM_PROT_READ, slot_at);
+  code = vm_map_extract(from, from_serial, start, end, copy != 0, VM_PROT_READ, slot_at);
   if (code == KERN_SUCCESS) {
     const cur = bits & VM_PROT_ALL;
     const most = bits >>> VME_MAX_SHIFT;

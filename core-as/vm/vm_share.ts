@@ -56,7 +56,7 @@ export function vm_map_protection(map: VmMap, serial: u32, start: u32, end: u32)
  *
  * Conditions, Returns: as vm_map_copyin, of whole pages. Pages that were shared by copy get their own frames first.
  */
-export function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, access: u32, slot_at: usize): u32 {
+function vm_map_share(map: VmMap, serial: u32, start: u32, end: u32, access: u32, slot_at: usize): u32 {
   if (!vm_map_lock(map, serial)) return KERN_INVALID_TASK;
   let code = vm_map_check(map, start, end, access);
   vm_map_unlock(map);
@@ -87,6 +87,21 @@ function append_shared(entry: VmEntry, page: u32, at: usize, slot_at: usize, tai
   vme_append(at, slot_at, tail);
   journal_commit();
   vo_unlock(object);
+}
+
+/** Takes whole pages out of a map, as a copy or as what they are. Conditions, Returns: as vm_map_copyin. */
+export function vm_map_extract(
+  map: VmMap,
+  serial: u32,
+  start: u32,
+  end: u32,
+  copies: bool,
+  access: u32,
+  slot_at: usize,
+): u32 {
+  if (!copies) return vm_map_share(map, serial, start, end, access, slot_at);
+  const bytes = (end - start) << VM_PAGE_SHIFT;
+  return vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, bytes, false, slot_at, access);
 }
 
 /**
@@ -187,10 +202,7 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
     page = end;
     const inheritance = (bits >>> VME_INHERIT_SHIFT) & 3;
     if (inheritance == VM_INHERIT_NONE) continue;
-    const code =
-      inheritance == VM_INHERIT_SHARE
-        ? vm_map_share(map, serial, start, end, 0, slot_at)
-        : vm_map_copyin(map, serial, start << VM_PAGE_SHIFT, (end - start) << VM_PAGE_SHIFT, false, slot_at, 0);
+    const code = vm_map_extract(map, serial, start, end, inheritance != VM_INHERIT_SHARE, 0, slot_at);
     if (code == KERN_INVALID_ADDRESS) {
       if (load<u32>(slot_at) != 0) vme_chain_drop(slot_at); // another thread of the parent removed some of it meanwhile: what is there now?
       page = start;
