@@ -252,11 +252,11 @@ export function vm_map(
   return trap_leave(code);
 }
 
-/** What vm_map and vm_remap refuse for its shape. */
+/** What vm_map and vm_remap refuse for its shape; a size that wraps they find at the source. */
 function map_arguments(address: u32, size: u32, mask: u32, flags: u32, inheritance: u32): u32 {
   if (flags > VM_FLAGS_ANYWHERE || size == 0 || inheritance > VM_INHERIT_NONE) return KERN_INVALID_ARGUMENT;
   if ((mask & (mask + 1)) != 0) return KERN_INVALID_ARGUMENT;
-  if ((flags & VM_FLAGS_ANYWHERE) != 0) return wraps(0, size) ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
+  if ((flags & VM_FLAGS_ANYWHERE) != 0) return KERN_SUCCESS;
   if (wraps(address, size)) return KERN_INVALID_ARGUMENT;
   return address < VM_PAGE_SIZE ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
 }

@@ -29,7 +29,7 @@ export interface VmEntryTraps {
    *   entry, or one that is a copy
    * @kr KERN_INVALID_ADDRESS a page of the range is not there
    * @kr KERN_PROTECTION_FAILURE the range or `parent` does not allow what `permission` says; a page of the range may not be read
-   * @kr KERN_RESOURCE_SHORTAGE no memory, the task's quota is used up, or the caller has no room for another name
+   * @kr KERN_RESOURCE_SHORTAGE no memory, the task's quota is used up, or the caller has no room for another name; pages of the range may have become shared
    * @source XNU osfmk/vm/vm_memory_entry.c mach_make_memory_entry; A206, A207
    * @differs Entries that purge, and those of parts of pages (`MAP_MEM_USE_DATA_ADDR`), are refused.
    */
@@ -97,7 +97,7 @@ export interface VmEntryTraps {
    * @kr KERN_PROTECTION_FAILURE a page of the source may not be read
    * @kr KERN_NO_SPACE `VM_FLAGS_FIXED`, and a page of the range is in use, or the address has a bit of `mask`; `VM_FLAGS_ANYWHERE`, and no
    *   gap is wide enough
-   * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of one of the tasks is used up
+   * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of one of the tasks is used up; pages of the source may have become shared
    * @kr MACH_SEND_INVALID_DEST as for every call, and of `src_task`
    * @source XNU osfmk/vm/vm_user.c vm_remap, vm_map.c vm_map_remap; A207
    * @differs What may not be read is not mapped. A mask has its ones at its end.

@@ -54,6 +54,15 @@ test("vm_map and vm_remap map nothing behind the last page, whatever the offset"
   check(one);
 });
 
+test("a copy of pages that nobody has looked at is one entry, wherever it begins", () => {
+  const machine = new Machine(256, 64, { module: plainModule() });
+  const one = machine.agent(1);
+  const a = one.task();
+  const address = allocate(a, 40);
+  expectKr(one.core.vm_read(a.handle, a.self, address + 100, 32 * PAGE), codes.KERN_SUCCESS);
+  expect(machine.census(one)).toMatchObject({ VME: 2 });
+});
+
 test("a quota has room for what is touched, if not for the pages around it", () => {
   const machine = new Machine(256, 64, { module: plainModule() });
   const one = machine.agent(1);

@@ -7,9 +7,23 @@ import { expectKr, plainModule, type Space } from "./machine.ts";
 import { AT, bytesAt, type Call, onAny, onOwn, PAGE, PAGES, type Setting, setting } from "./memory-calls.ts";
 import { exhaust } from "./scarce.ts";
 
-/** What is given back at the most: entries of address maps, objects with a frame and an entry each, small messages. */
-const MOST = { entries: 6, objects: 6, messages: 1 };
-type Rest = typeof MOST;
+const RW = codes.VM_PROT_DEFAULT;
+
+/** What is given back: entries of address maps, objects with a frame and an entry each, small messages, ports. */
+interface Rest {
+  entries: number;
+  objects: number;
+  messages: number;
+  ports: number;
+}
+const RESTS: Rest[] = [];
+for (const [messages, ports] of [
+  [0, 0],
+  [1, 0],
+  [1, 1],
+] as const)
+  for (const objects of [0, 1, 2, 4, 6])
+    for (let entries = 0; entries <= 6; entries++) RESTS.push({ entries, objects, messages, ports });
 
 /** A page of new memory; 0: there is none. */
 function allocate({ agent, handle, self }: Space): number {
@@ -21,9 +35,7 @@ function allocate({ agent, handle, self }: Space): number {
 function starve(space: Space): (rest: Rest) => void {
   const { agent, handle, self } = space;
   const { core } = agent;
-  const message = () => core.mach_msg_prepare(handle, 24, 0) >>> 0;
-  const messages = Array.from({ length: MOST.messages }, message);
-  const byte = message();
+  const [spare, byte] = [0, 0].map(() => core.mach_msg_prepare(handle, 24, 0) >>> 0) as [number, number];
   const objects: number[] = [];
   const entries: number[] = [];
   for (let at = allocate(space); at !== 0; at = allocate(space)) {
@@ -31,10 +43,14 @@ function starve(space: Space): (rest: Rest) => void {
     objects.push(at);
   }
   exhaust(space);
+  let port = 0;
+  while (core.mach_port_allocate(handle, self, codes.MACH_PORT_RIGHT_RECEIVE) === codes.KERN_SUCCESS)
+    port = agent.out(0);
   for (let at = allocate(space); at !== 0; at = allocate(space)) entries.push(at);
   const middle = objects.length >> 1; // where their frames lie together
   return (rest) => {
-    for (const kmsg of messages.slice(0, rest.messages)) expectKr(core.mach_msg_release(kmsg), codes.KERN_SUCCESS);
+    if (rest.messages > 0) expectKr(core.mach_msg_release(spare), codes.KERN_SUCCESS);
+    if (rest.ports > 0) space.destroy(port);
     for (const at of [...entries.slice(0, rest.entries), ...objects.slice(middle, middle + rest.objects)])
       expectKr(core.vm_deallocate(handle, self, at, PAGE), codes.KERN_SUCCESS);
   };
@@ -61,7 +77,7 @@ test.each(Object.keys(all))("%s", { timeout: 60_000 }, (name) => {
   const giveBack = starve(one.task());
   machine.save();
   const seen = new Set<string>();
-  const attempt = (rest: Rest) => {
+  for (const rest of RESTS) {
     machine.restore();
     giveBack(rest);
     const before = contents(world);
@@ -69,10 +85,21 @@ test.each(Object.keys(all))("%s", { timeout: 60_000 }, (name) => {
     seen.add(codes.codeName(code));
     if (code !== codes.KERN_SUCCESS) expect(contents(world), JSON.stringify(rest)).toBe(before);
     expect(one.core.kernel_check(), JSON.stringify(rest)).toBe(0);
-  };
-  for (let messages = 0; messages <= MOST.messages; messages++)
-    for (let objects = 0; objects <= MOST.objects; objects++)
-      for (let entries = 0; entries <= MOST.entries; entries++) attempt({ messages, objects, entries });
+  }
   const wanted = ["KERN_RESOURCE_SHORTAGE", "KERN_SUCCESS"];
   expect([...seen].sort()).toEqual(LOOKS.includes(name) ? wanted.slice(1) : wanted);
+});
+
+test("memory is found where there is none for a page table", () => {
+  const world = setting("a", { module: plainModule() });
+  const { machine, one, three, a } = world;
+  expectKr(one.core.mach_make_memory_entry(a.handle, a.self, PAGE, AT + 3 * PAGE, codes.MAP_MEM_VM_SHARE | RW, 0), 0);
+  const late = three.task();
+  const entry = a.give(one.out(1), codes.MACH_MSG_TYPE_MOVE_SEND, late);
+  expectKr(three.core.vm_map(late.handle, late.self, AT, PAGE, 0, 0, entry, 0, 0, RW, RW, 0), codes.KERN_SUCCESS);
+  const kmsg = three.core.mach_msg_prepare(late.handle, PAGE, 0) >>> 0;
+  exhaust(late);
+  for (let turn = 0; turn < 2; turn++) expect(bytesAt(late, kmsg, AT, PAGE)).toEqual(new Uint8Array(PAGE).fill(1));
+  expect(machine.bytes.subarray(0, 64)).toEqual(new Uint8Array(64)); // where a null points to
+  expect(one.core.kernel_check()).toBe(0);
 });
