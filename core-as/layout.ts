@@ -12,7 +12,15 @@ import { IpcSpace, IS_BYTES } from "./ipc/ipc_space";
 import { Header } from "./kern/memory_map";
 import { P_BATCH, P_HELD, P_JOURNAL, P_MAGAZINES, P_OUT, Processor } from "./kern/processor";
 import { Waiter } from "./kern/waiter";
-import { zone_element_bytes, ZONE_KMSG_SMALL, ZONE_PORT, ZONE_PSET, ZONE_TASK, ZONE_WAITER } from "./kern/zone";
+import {
+  zone_element_bytes,
+  ZONE_KMSG_SMALL,
+  ZONE_PORT,
+  ZONE_PSET,
+  ZONE_TASK,
+  ZONE_VME,
+  ZONE_WAITER,
+} from "./kern/zone";
 import { TaskTail } from "./task/task";
 import { T_MAP, VmEntry, VmMap } from "./vm/vm_map";
 import { VmObject } from "./vm/vm_object";
@@ -51,6 +59,7 @@ export { FRAME_KIND_MASK, FRAME_POISONED, FRAME_ZONE } from "./kern/frame";
 export {
   OWNER_FREE,
   OWNER_HELD,
+  OWNER_LEASE,
   OWNER_LIVE,
   OWNER_MAGAZINE,
   OWNER_QUEUED,
@@ -78,6 +87,7 @@ export const ZONE_PORT_BYTES: u32 = zone_element_bytes(ZONE_PORT);
 export const ZONE_PSET_BYTES: u32 = zone_element_bytes(ZONE_PSET);
 export const ZONE_TASK_BYTES: u32 = zone_element_bytes(ZONE_TASK);
 export const ZONE_WAITER_BYTES: u32 = zone_element_bytes(ZONE_WAITER);
+export const ZONE_VME_BYTES: u32 = zone_element_bytes(ZONE_VME);
 /** Longest message with one port that the smallest element has room for. */
 export const KMSG_SMALL_BYTES: u32 = zone_element_bytes(ZONE_KMSG_SMALL) - IKM_HEADER_BYTES - 8 - MAX_TRAILER_SIZE;
 
@@ -164,6 +174,7 @@ export const Waiter_w_link: usize = offsetof<Waiter>("_w_link");
 export const Waiter_w_pid: usize = offsetof<Waiter>("w_pid");
 export const Waiter_w_task: usize = offsetof<Waiter>("w_task");
 
+export const Task_map: usize = T_MAP;
 export const VmMap_vm_first: usize = T_MAP + offsetof<VmMap>("_vm_first");
 export const VmMap_vm_hint: usize = T_MAP + offsetof<VmMap>("vm_hint");
 export const VmMap_vm_version: usize = T_MAP + offsetof<VmMap>("vm_version");
@@ -175,6 +186,7 @@ export const VmEntry_vme_next: usize = offsetof<VmEntry>("_vme_next");
 export const VmEntry_vme_prev: usize = offsetof<VmEntry>("_vme_prev");
 export const VmEntry_vme_start: usize = offsetof<VmEntry>("_vme_start");
 export const VmEntry_vme_end: usize = offsetof<VmEntry>("_vme_end");
+export const VmEntry_vme_object: usize = offsetof<VmEntry>("_vme_object");
 export const VmEntry_vme_bits: usize = offsetof<VmEntry>("_vme_bits");
 export const VmEntry_vme_skip: usize = offsetof<VmEntry>("vme_skip");
 export const VmEntry_vme_bytes: usize = offsetof<VmEntry>("vme_bytes");

@@ -210,7 +210,7 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
     }
     if (code != KERN_SUCCESS) return code;
     vme_chain_protect(load<u32>(slot_at), bits & VM_PROT_ALL, (bits >>> VME_MAX_SHIFT) & VM_PROT_ALL, inheritance);
-    if (!vm_map_lock(child, child.vm_serial)) return KERN_INVALID_TASK;
+    vm_map_lock(child, child.vm_serial); // nobody can end it yet
     vm_map_place(child, start, slot_at);
     vm_map_unlock(child);
   }

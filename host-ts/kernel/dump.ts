@@ -21,11 +21,21 @@ import {
   IpcPort_ip_sorights,
   IpcPort_ip_srights,
   IS_DIRS,
+  FRAME_BYTES,
+  OWNER_LEASE,
   PROCESSOR_FREE,
   PROCESSOR_MAX,
   Processor_p_state,
   SPACE_DIRS,
+  Task_map,
   Task_t_serial,
+  VmEntry_vme_bytes,
+  VmEntry_vme_end,
+  VmEntry_vme_next,
+  VmEntry_vme_object,
+  VmEntry_vme_skip,
+  VmEntry_vme_start,
+  VmMap_vm_first,
   WAITER_ASYNC,
   Waiter_w_kind,
   Waiter_w_link,
@@ -35,6 +45,8 @@ import {
   ZONE_PORT_BYTES,
   ZONE_TASK,
   ZONE_TASK_BYTES,
+  ZONE_VME,
+  ZONE_VME_BYTES,
 } from "../abi/layout.gen.js";
 import type { Views } from "../memory/views.js";
 import type { Processor } from "../processor.js";
@@ -50,6 +62,17 @@ export interface TaskDump {
   readonly serial: number;
   /** Receive rights that it holds. */
   readonly ports: number;
+  readonly memory: MemoryDump;
+}
+
+/** A task's memory. */
+export interface MemoryDump {
+  /** Bytes of its addresses that are in use, in whole pages. */
+  readonly mappedBytes: number;
+  /** Those of them that have frames, its own or shared; the others read as zeroes. */
+  readonly residentBytes: number;
+  /** Regions that are open now, in any of its threads. */
+  readonly leases: number;
 }
 
 /** A send or a receive that waits. */
@@ -87,6 +110,7 @@ export interface KernelDump {
 
 const MESSAGES_MAX = 65536;
 const WAITERS_MAX = 65536;
+const ENTRIES_MAX = 1 << 20;
 const CHUNKS = 1024;
 const CHUNK_ENTRIES = 256;
 const INBOX_HEAD_MASK = ~63;
@@ -108,6 +132,7 @@ export function dumpKernel(processor: Processor, names: Map<number, string>): Ke
       name: known.get(task),
       serial,
       ports: dumped.filter((port) => port.task === serial).length,
+      memory: dumpMemory(views, task),
     }));
   const cycles = deadlocks(waitsFor(views, [...serials.keys()].slice(1), ports, serialOf));
   return {
@@ -137,6 +162,22 @@ function dumpPort(views: Views, port: number, serialOf: (task: number) => number
     sendOnceRights: views.u32(port + IpcPort_ip_sorights),
     waiters: [...waiting(IpcPort_ip_receivers, "receive"), ...waiting(IpcPort_ip_senders, "send")],
   };
+}
+
+function dumpMemory(views: Views, task: number): MemoryDump {
+  let [mapped, resident] = [0, 0];
+  for (const entry of linked(views, views.u32(task + VmMap_vm_first), VmEntry_vme_next, ENTRIES_MAX)) {
+    const bytes = (views.u32(entry + VmEntry_vme_end) - views.u32(entry + VmEntry_vme_start)) * FRAME_BYTES;
+    mapped += bytes;
+    if (views.u32(entry + VmEntry_vme_object) !== 0) resident += bytes;
+  }
+  const isLease = (owner: number): boolean => owner - (owner % PROCESSOR_MAX) === OWNER_LEASE;
+  const leases = [...elements(views, ZONE_VME, ZONE_VME_BYTES, isLease)].filter(
+    (lease) =>
+      views.u32(lease + VmEntry_vme_skip) === task + Task_map &&
+      views.u32(lease + VmEntry_vme_bytes) === views.u32(task + Task_t_serial),
+  );
+  return { mappedBytes: mapped, residentBytes: resident, leases: leases.length };
 }
 
 function dumpProcessors(views: Views): { pid: number; state: number }[] {

@@ -4,8 +4,8 @@
 import { describe, expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
-import { expectKr, Waits } from "./machine.ts";
-import { AT, type Call, onAny, onOwn, PAGE, type Setting, setting } from "./memory-calls.ts";
+import { expectKr, type Space, Waits } from "./machine.ts";
+import { AT, bytesAt, type Call, onAny, onOwn, PAGE, PAGES, type Setting, setting } from "./memory-calls.ts";
 import { codesOf } from "./midst.ts";
 
 const LONG = { timeout: 120_000 };
@@ -21,7 +21,10 @@ function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (
     machine.words.fill(0, out, out + 4);
     const code = act(world) >>> 0;
     const given = gives.map((index) => one.out(index));
-    if (code === 0 && (given.includes(0) || shows?.(world) === false)) throw new Error("success, and nothing is there");
+    if (machine.words.subarray(0, 16).some((word) => word !== 0))
+      throw new Error("something is where a null points to");
+    if (code !== 0) return code;
+    if (given.includes(0) || shows?.(world, given) === false) throw new Error("success, and nothing is there");
     return code;
   };
   return codesOf(world, call, () => meanwhile(world), STRIDE);
@@ -70,8 +73,39 @@ describe("another protection", () => {
   });
 });
 
+test.each(["vm_write", "vm_copy"])(
+  "who forbids writing in the midst of %s sees no byte change afterwards",
+  LONG,
+  (name) => {
+    const world = setting("a");
+    const { machine, one, three, a } = world;
+    const kmsg = three.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
+    const mine = Object.create(a, { agent: { value: three } }) as Space;
+    const bytes = () => Buffer.from(bytesAt(mine, kmsg, AT, PAGES * PAGE)).toString("latin1");
+    let seen: string;
+    const got = codesOf(
+      world,
+      () => {
+        const code = (all[name] as Call).act(world);
+        expect(bytes() === seen).toBe(true);
+        return code;
+      },
+      () => {
+        expectKr(three.core.vm_protect(a.handle, a.self, AT, PAGES * PAGE, 0, codes.VM_PROT_READ), codes.KERN_SUCCESS);
+        seen = bytes();
+      },
+      STRIDE,
+    );
+    expect(got).toEqual(["KERN_PROTECTION_FAILURE", "KERN_SUCCESS"]);
+  },
+);
+
+// What is written is what was there.
 test.each(["vm_read", "vm_write", "vm_lease to write", "vm_compact"])("writing is no matter to %s", LONG, (name) => {
-  const write = ({ three, a }: Setting) => void three.core.vm_copy(a.handle, a.self, AT + PAGE, 2 * PAGE, AT);
+  const write = ({ three, a }: Setting) => {
+    three.core.vm_copy(a.handle, a.self, AT, PAGE, AT + PAGE);
+    three.core.vm_copy(a.handle, a.self, AT + 4 * PAGE, PAGE, AT + 2 * PAGE);
+  };
   expect(during("a", all[name] as Call, write)).toEqual(["KERN_SUCCESS"]);
 });
 

@@ -56,24 +56,37 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
   const entry = one.out(1);
   const kmsg = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
   bytesOf(one, kmsg, PAGES * PAGE).fill(2);
+  const aside = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
   return {
     ...world,
     owner,
     target: whose === "a" ? a.self : world.nameOfB,
     entry,
     kmsg,
+    /** Another message with room for all six pages. */
+    aside,
     /** Whether a task that shares page 5 sees bytes there. */
     sees: () => bytesAt(witness, looks, AT, 1)[0] !== 0,
   };
 }
 export type Setting = ReturnType<typeof setting>;
 
+/** Whether a, if it has not ended, has at `address` what is `skip` bytes behind AT: four pages. */
+function hasCopy({ one, a, aside }: Setting, address: number, skip: number): boolean {
+  const size = 4 * PAGE;
+  const code = one.core.vm_read_overwrite(a.handle, a.self, address, size, aside);
+  if (code === codes.KERN_INVALID_TASK) return true;
+  expectKr(code, codes.KERN_SUCCESS);
+  const page = (index: number) => Number([0, 1, 3].includes(index >>> 12));
+  return bytesOf(one, aside, size).every((byte, index) => byte === page(index + skip));
+}
+
 export interface Call {
   act(setting: Setting): number;
   /** What is not 0 after success. */
   gives?: number[];
-  /** Whether success is seen in memory. */
-  shows?(setting: Setting): boolean;
+  /** Whether success is seen in memory. `out`: what the call gave. */
+  shows?(setting: Setting, out: readonly number[]): boolean;
 }
 
 /** What a task asks of memory that is its own or, by its task port, another's. */
@@ -89,7 +102,11 @@ export const onAny: Record<string, Call> = {
   vm_inherit: {
     act: ({ one, a, target }) => one.core.vm_inherit(a.handle, target, AT + PAGE, PAGE, codes.VM_INHERIT_SHARE),
   },
-  vm_read: { act: ({ one, a, target }) => one.core.vm_read(a.handle, target, AT + 100, 4 * PAGE), gives: [0, 1] },
+  vm_read: {
+    act: ({ one, a, target }) => one.core.vm_read(a.handle, target, AT + 100, 4 * PAGE),
+    gives: [0, 1],
+    shows: (world, [address = 0]) => hasCopy(world, address, 100),
+  },
   vm_read_overwrite: {
     act: ({ one, a, target, kmsg }) => one.core.vm_read_overwrite(a.handle, target, AT + 100, 4 * PAGE, kmsg),
     shows: ({ one, kmsg }) => bytesOf(one, kmsg, 1)[0] === 1,
@@ -132,22 +149,25 @@ export const onAny: Record<string, Call> = {
   "vm_remap from it, sharing": {
     act: ({ one, a, target }) => one.core.vm_remap(a.handle, a.self, 0, 4 * PAGE, 0, ANYWHERE, target, AT, 0, INHERIT),
     gives: [0, 1, 2],
+    shows: (world, [address = 0]) => hasCopy(world, address, 0),
   },
   "vm_remap from it, copying": {
     act: ({ one, a, target }) => one.core.vm_remap(a.handle, a.self, 0, 4 * PAGE, 0, ANYWHERE, target, AT, 1, INHERIT),
     gives: [0, 1, 2],
+    shows: (world, [address = 0]) => hasCopy(world, address, 0),
   },
   "vm_remap to it": {
     act: ({ one, a, target }) => one.core.vm_remap(a.handle, target, 0, PAGE, 0, ANYWHERE, target, AT, 0, INHERIT),
     gives: [0, 1, 2],
   },
   task_create_child: {
-    act: ({ one, a, target }) => {
-      const code = one.core.task_create_child(a.handle, target, 1) >>> 0;
-      if (code === 0) one.core.task_terminate_target(a.handle, one.out(0));
-      return code;
-    },
+    act: ({ one, a, target }) => one.core.task_create_child(a.handle, target, 1) >>> 0,
     gives: [0],
+    shows({ one, a, aside }, [child = 0]) {
+      const page = one.core.vm_read_overwrite(a.handle, child, AT + 3 * PAGE, PAGE, aside);
+      expectKr(one.core.task_terminate_target(a.handle, child), codes.KERN_SUCCESS);
+      return page === codes.KERN_SUCCESS && bytesOf(one, aside, PAGE).every((byte) => byte === 1);
+    },
   },
 };
 
@@ -155,5 +175,5 @@ export const onAny: Record<string, Call> = {
 export const onOwn: Record<string, Call> = {
   "vm_lease to read": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT, PAGE, 0), gives: [0, 1, 2] },
   "vm_lease to write": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT + PAGE, PAGE, 1), gives: [0, 1, 2] },
-  vm_compact: { act: ({ one, a }) => one.core.vm_compact(a.handle, AT, 4 * PAGE) },
+  vm_compact: { act: ({ one, a }) => one.core.vm_compact(a.handle, AT + PAGE, 4 * PAGE) },
 };

@@ -38,6 +38,8 @@ export function codesOf(
       one.core.zone_count(0);
       three.core.zone_count(0);
       // Everybody is buried: nothing may be left, but the host's port.
+      const before = four.core.kernel_check();
+      if (before !== 0) throw new Error(`kernel_check: ${before.toString(16)}`);
       for (const other of [1, 2, 3]) four.buries(machine.agent(other));
       four.drain();
       const site = four.core.kernel_check();

@@ -3,13 +3,14 @@
 
 import { expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
+import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { expectKr, plainModule, type Space } from "./machine.ts";
 import { AT, bytesAt, type Call, onAny, onOwn, PAGE, PAGES, type Setting, setting } from "./memory-calls.ts";
 import { exhaust } from "./scarce.ts";
 
 const RW = codes.VM_PROT_DEFAULT;
 
-/** What is given back: entries of address maps, objects with a frame and an entry each, small messages, ports. */
+/** What is given back: entries of address maps, objects with a frame each, small messages, ports. */
 interface Rest {
   entries: number;
   objects: number;
@@ -23,7 +24,7 @@ for (const [messages, ports] of [
   [1, 1],
 ] as const)
   for (const objects of [0, 1, 2, 4, 6])
-    for (let entries = 0; entries <= 6; entries++) RESTS.push({ entries, objects, messages, ports });
+    for (let entries = 0; entries <= 8; entries++) RESTS.push({ entries, objects, messages, ports });
 
 /** A page of new memory; 0: there is none. */
 function allocate({ agent, handle, self }: Space): number {
@@ -51,20 +52,22 @@ function starve(space: Space): (rest: Rest) => void {
   return (rest) => {
     if (rest.messages > 0) expectKr(core.mach_msg_release(spare), codes.KERN_SUCCESS);
     if (rest.ports > 0) space.destroy(port);
-    for (const at of [...entries.slice(0, rest.entries), ...objects.slice(middle, middle + rest.objects)])
-      expectKr(core.vm_deallocate(handle, self, at, PAGE), codes.KERN_SUCCESS);
+    const back = objects.slice(middle, middle + rest.objects);
+    for (const at of back) expectKr(core.vm_deallocate(handle, self, at, PAGE), codes.KERN_SUCCESS);
+    for (const _ of back) expect(allocate(space)).not.toBe(0); // the entries that they had
+    for (const at of entries.slice(0, rest.entries)) expectKr(core.vm_deallocate(handle, self, at, PAGE), 0);
   };
 }
 
 /** The attributes of each page of a's memory, and its bytes. Whether a page is shared on purpose is not undone. */
-function contents({ a, kmsg }: Setting): string {
+function contents({ a, aside }: Setting): string {
   const { agent, handle, self } = a;
   const pages: string[] = [];
   for (let at = 0; agent.core.vm_region(handle, self, at) === codes.KERN_SUCCESS; ) {
     const [start, size, ...attributes] = [0, 1, 2, 3, 4].map((index) => agent.out(index)) as [number, number];
     for (at = start; at < start + size; at += PAGE) pages.push(`${at} ${attributes}`);
   }
-  return `${pages} ${Buffer.from(bytesAt(a, kmsg, AT, PAGES * PAGE)).toString("latin1")}`;
+  return `${pages} ${Buffer.from(bytesAt(a, aside, AT, PAGES * PAGE)).toString("latin1")}`;
 }
 
 const all = { ...onAny, ...onOwn };
@@ -76,15 +79,22 @@ test.each(Object.keys(all))("%s", { timeout: 60_000 }, (name) => {
   const { machine, one } = world;
   const giveBack = starve(one.task());
   machine.save();
+  const record = (one.record + layout.Processor_p_out) >> 2;
   const seen = new Set<string>();
   for (const rest of RESTS) {
     machine.restore();
     giveBack(rest);
     const before = contents(world);
-    const code = (all[name] as Call).act(world) >>> 0;
+    machine.words.fill(0, record, record + 4);
+    const { act, gives = [], shows } = all[name] as Call;
+    const code = act(world) >>> 0;
+    const out = gives.map((index) => one.out(index));
+    if (code === codes.KERN_SUCCESS) expect(out, JSON.stringify(rest)).not.toContain(0);
+    if (code === codes.KERN_SUCCESS && shows) expect(shows(world, out), JSON.stringify(rest)).toBe(true);
     seen.add(codes.codeName(code));
     if (code !== codes.KERN_SUCCESS) expect(contents(world), JSON.stringify(rest)).toBe(before);
     expect(one.core.kernel_check(), JSON.stringify(rest)).toBe(0);
+    expect(machine.words.subarray(0, 16), "where a null points to").toEqual(new Uint32Array(16));
   }
   const wanted = ["KERN_RESOURCE_SHORTAGE", "KERN_SUCCESS"];
   expect([...seen].sort()).toEqual(LOOKS.includes(name) ? wanted.slice(1) : wanted);

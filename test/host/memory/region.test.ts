@@ -49,6 +49,29 @@ test("a lease is a view of exactly the bytes that were asked for, and of the sam
   expect([...region.bytes(PAGE - 1, 3)]).toEqual([1, 2, 3]);
 });
 
+test("dump shows what memory a task has, and who has not ended a lease", async () => {
+  await using kernel = await Kernel.boot();
+  const other = kernel.createTask({ name: "other" });
+  const dumped = (name: string) => kernel.dump().tasks.find((task) => task.name === name)?.memory;
+  const none = { mappedBytes: 0, residentBytes: 0, leases: 0 };
+  const mach = traps(other);
+  expect(mach.vm_allocate(mach.mach_task_self(), new Uint32Array(1), 9 * PAGE, 1)).toBe(0);
+  expect(dumped("other")).toEqual({ ...none, mappedBytes: 9 * PAGE });
+  const region = other.memory.allocate(40 * PAGE);
+  const lease = region.write(0, 2 * PAGE);
+  expect(dumped("other")).toEqual({ mappedBytes: 49 * PAGE, residentBytes: 40 * PAGE, leases: 1 });
+  region[Symbol.dispose]();
+  expect(dumped("other")).toEqual({ ...none, mappedBytes: 9 * PAGE, leases: 1 });
+  lease[Symbol.dispose]();
+  expect(dumped("other")).toEqual({ ...none, mappedBytes: 9 * PAGE });
+  expect(
+    kernel
+      .dump()
+      .tasks.filter(({ memory }) => memory.mappedBytes === 0)
+      .map(({ memory }) => memory),
+  ).toContainEqual(none);
+});
+
 test("an empty region is one", async () => {
   await using kernel = await Kernel.boot();
   const region = kernel.task.memory.allocate(0);
