@@ -5,7 +5,18 @@ import { describe, expect, test } from "vitest";
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { expectKr, type Space, Waits } from "./machine.ts";
-import { AT, bytesAt, type Call, onAny, onOwn, PAGE, PAGES, type Setting, setting } from "./memory-calls.ts";
+import {
+  AT,
+  bytesAt,
+  type Call,
+  inMessages,
+  onAny,
+  onOwn,
+  PAGE,
+  PAGES,
+  type Setting,
+  setting,
+} from "./memory-calls.ts";
 import { codesOf } from "./midst.ts";
 
 const LONG = { timeout: 120_000 };
@@ -30,7 +41,7 @@ function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (
   return codesOf(world, call, () => meanwhile(world), STRIDE);
 }
 
-const all = { ...onAny, ...onOwn };
+const all = { ...onAny, ...onOwn, ...inMessages };
 const ENDED = ["KERN_INVALID_TASK", "KERN_SUCCESS"];
 /** What looks at pages 0 to 2. */
 const LOOKS = Object.keys(all).filter((name) => /vm_(protect|read|write|copy)|ing$|to it|lease|compact/.test(name));
@@ -59,6 +70,10 @@ describe("the end of the memory", () => {
   test.each(LOOKS)("during %s", LONG, (name) => {
     expect(during("a", all[name] as Call, remove)).toEqual(["KERN_INVALID_ADDRESS", "KERN_SUCCESS"]);
   });
+  test.each(Object.keys(inMessages))("during %s", LONG, (name) => {
+    const got = during("a", inMessages[name] as Call, remove);
+    expect(got).toEqual(["KERN_SUCCESS", "MACH_SEND_INVALID_MEMORY"]);
+  });
   test.each(IGNORES)("is no matter to %s", LONG, (name) => {
     expect(during("a", all[name] as Call, remove)).toEqual(["KERN_SUCCESS"]);
   });
@@ -78,7 +93,7 @@ test.each(["vm_write", "vm_copy"])(
   LONG,
   (name) => {
     const world = setting("a");
-    const { machine, one, three, a } = world;
+    const { three, a } = world;
     const kmsg = three.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
     const mine = Object.create(a, { agent: { value: three } }) as Space;
     const bytes = () => Buffer.from(bytesAt(mine, kmsg, AT, PAGES * PAGE)).toString("latin1");

@@ -4,6 +4,7 @@
 import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { expectKr, type Space } from "./machine.ts";
+import { memory } from "../lib/memory.ts";
 import { trio } from "./midst.ts";
 
 export const PAGE = 4096;
@@ -57,12 +58,19 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
   const kmsg = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
   bytesOf(one, kmsg, PAGES * PAGE).fill(2);
   const aside = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
+  const letter = (inbox: number, deallocate: number) => {
+    const descriptors = [memory(AT + PAGE, 3 * PAGE, { deallocate })];
+    return a.prepare({ remote: inbox, remoteDisposition: codes.MACH_MSG_TYPE_COPY_SEND, descriptors });
+  };
   return {
     ...world,
     owner,
     target: whose === "a" ? a.self : world.nameOfB,
     entry,
     kmsg,
+    /** Messages to b, not yet sent, with pages 1 to 3: as a copy, and moved. */
+    copying: letter(world.out, 0),
+    moving: letter(world.out, 1),
     /** Another message with room for all six pages. */
     aside,
     /** Whether a task that shares page 5 sees bytes there. */
@@ -176,4 +184,15 @@ export const onOwn: Record<string, Call> = {
   "vm_lease to read": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT, PAGE, 0), gives: [0, 1, 2] },
   "vm_lease to write": { act: ({ one, a }) => one.core.vm_lease(a.handle, AT + PAGE, PAGE, 1), gives: [0, 1, 2] },
   vm_compact: { act: ({ one, a }) => one.core.vm_compact(a.handle, AT + PAGE, 4 * PAGE) },
+};
+
+const SEND = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
+/** What it sends and receives. */
+export const inMessages: Record<string, Call> = {
+  "a send that copies": {
+    act: ({ one, a, copying: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
+  },
+  "a send that moves": {
+    act: ({ one, a, moving: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
+  },
 };
