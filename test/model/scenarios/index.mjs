@@ -4,6 +4,7 @@
 import { arrays } from "./arrays.mjs";
 import { guardedPorts, guards } from "./guards.mjs";
 import { memory } from "./memory.mjs";
+import { copies } from "./memory-copies.mjs";
 import { maps } from "./memory-maps.mjs";
 import { regions } from "./memory-messages.mjs";
 import { notifications } from "./notifications.mjs";
@@ -26,6 +27,7 @@ export const scenarios = {
   ...guardedPorts,
   ...maps,
   ...regions,
+  ...copies,
 };
 
 /** Pairs of memory that are searched to the end; the others have too many states, for they lock much and look for frames. */
@@ -41,7 +43,7 @@ const WHOLE = [
   "copy of memory+deallocate",
   "copy of a part of a page+write",
 ];
-const PART = Object.keys({ ...maps, ...regions }).filter((name) => !WHOLE.includes(name));
+const PART = Object.keys({ ...maps, ...regions, ...copies }).filter((name) => !WHOLE.includes(name));
 
 /** Preemptions of pairs that are not searched to the end: two searches for frames that contend have too many states. */
 const BOUNDS = { "run+run": 2, "task made+its parent's end": 1, ...Object.fromEntries(PART.map((name) => [name, 1])) };

@@ -46,7 +46,7 @@ function ending({ third, theirs }, program, ...allowed) {
 }
 
 /** Tasks that nobody in the scenario knows are ended: nobody runs them, so that nothing else would. */
-function endChildren({ machine, world }) {
+export function endChildren({ machine, world }) {
   for (const [owner, zone, at] of owned(machine)) {
     if (owner !== layout.OWNER_LIVE || zone !== layout.ZONE_TASK) continue;
     if (world.tasks.some(({ handle }) => (handle & ~63) === at)) continue;
