@@ -28,14 +28,11 @@ interface Rest {
   messages: number;
   ports: number;
 }
-const RESTS: Rest[] = [];
-for (const [messages, ports] of [
-  [0, 0],
-  [1, 0],
-  [1, 1],
-] as const)
-  for (const objects of [0, 1, 2, 4, 6])
-    for (let entries = 0; entries <= 8; entries++) RESTS.push({ entries, objects, messages, ports });
+const RESTS: Rest[] = [{ entries: 8, objects: 6, messages: 0, ports: 1 }];
+for (let entries = 0; entries <= 8; entries++) {
+  RESTS.push({ entries, objects: 6, messages: 1, ports: 0 });
+  for (const objects of [0, 1, 2, 4, 6]) RESTS.push({ entries, objects, messages: 1, ports: 1 });
+}
 
 /** A page of new memory; 0: there is none. */
 function allocate({ agent, handle, self }: Space): number {
@@ -48,6 +45,12 @@ function starve(space: Space): (rest: Rest) => void {
   const { agent, handle, self } = space;
   const { core } = agent;
   const [spare, byte] = [0, 0].map(() => core.mach_msg_prepare(handle, 24, 0) >>> 0) as [number, number];
+  const port = (right: number) => {
+    const code = core.mach_port_allocate(handle, self, right);
+    return code === codes.KERN_SUCCESS ? agent.out(0) : 0;
+  };
+  // So that there are more names than ports.
+  for (const name of Array.from({ length: 700 }, () => port(codes.MACH_PORT_RIGHT_DEAD_NAME))) space.destroy(name);
   const objects: number[] = [];
   const entries: number[] = [];
   for (let at = allocate(space); at !== 0; at = allocate(space)) {
@@ -55,14 +58,14 @@ function starve(space: Space): (rest: Rest) => void {
     objects.push(at);
   }
   exhaust(space);
-  let port = 0;
-  while (core.mach_port_allocate(handle, self, codes.MACH_PORT_RIGHT_RECEIVE) === codes.KERN_SUCCESS)
-    port = agent.out(0);
+  let last = 0;
+  for (let name = port(codes.MACH_PORT_RIGHT_RECEIVE); name !== 0; name = port(codes.MACH_PORT_RIGHT_RECEIVE))
+    last = name;
   for (let at = allocate(space); at !== 0; at = allocate(space)) entries.push(at);
   const middle = objects.length >> 1; // where their frames lie together
   return (rest) => {
     if (rest.messages > 0) expectKr(core.mach_msg_release(spare), codes.KERN_SUCCESS);
-    if (rest.ports > 0) space.destroy(port);
+    if (rest.ports > 0) space.destroy(last);
     const back = objects.slice(middle, middle + rest.objects);
     for (const at of back) expectKr(core.vm_deallocate(handle, self, at, PAGE), codes.KERN_SUCCESS);
     for (const _ of back) expect(allocate(space)).not.toBe(0); // the entries that they had
