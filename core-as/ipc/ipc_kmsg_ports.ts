@@ -3,7 +3,7 @@
 // a message is done with theirs.
 
 import { out_get } from "../kern/processor";
-import { KERN_SUCCESS } from "../abi/kern_return";
+import { KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import {
   MACH_MSG_IPC_SPACE,
   MACH_MSG_OOL_PORTS_DESCRIPTOR,
@@ -13,6 +13,7 @@ import {
   MACH_MSG_VM_KERNEL,
   MACH_MSG_VM_SPACE,
   MACH_SEND_INVALID_MEMORY,
+  MACH_SEND_NO_BUFFER,
 } from "../abi/message";
 import { vm_copy_affordable, vm_copy_hold, vm_copy_make, vm_copyin_bytes, vm_copyout } from "../vm/vm_copy";
 import { ikm_port_at, IpcKmsg, SLOT_MEMORY } from "./ipc_kmsg";
@@ -32,7 +33,8 @@ export function slot_array_count(type: u32): u32 {
  * Copies the rights of the array that the descriptor at `at` names in.
  *
  * Conditions, Consumes: as ipc_kmsg_copyin_body; with `deallocate` the array's pages too, whatever becomes of the rights.
- * Returns: MACH_MSG_SUCCESS; MACH_SEND_INVALID_MEMORY, no such memory, or it may not be read; MACH_SEND_INVALID_RIGHT, of one of the names.
+ * Returns: MACH_MSG_SUCCESS; MACH_SEND_INVALID_MEMORY, no such memory, or it may not be read; MACH_SEND_NO_BUFFER; MACH_SEND_INVALID_RIGHT, of
+ *          one of the names.
  */
 export function ipc_kmsg_copyin_array(space: IpcSpace, kmsg: IpcKmsg, at: usize): u32 {
   const address = load<u32>(at);
@@ -46,6 +48,7 @@ export function ipc_kmsg_copyin_array(space: IpcSpace, kmsg: IpcKmsg, at: usize)
   const task = changetype<usize>(space);
   const moves = load<u8>(at, 8) != 0;
   const read = vm_copyin_bytes(task, is_serial(task), address, count * 4, moves, names);
+  if (read == KERN_RESOURCE_SHORTAGE) return MACH_SEND_NO_BUFFER;
   if (read != KERN_SUCCESS) return MACH_SEND_INVALID_MEMORY;
   let code = MACH_MSG_SUCCESS;
   for (let index: u32 = 0; index < count && code == MACH_MSG_SUCCESS; index++) {

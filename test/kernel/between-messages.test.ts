@@ -5,6 +5,7 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { build } from "../lib/message.ts";
 import { expectKr } from "./machine.ts";
+import { memory } from "../lib/memory.js";
 import { codesOf, trio } from "./midst.ts";
 
 const COPY = codes.MACH_MSG_TYPE_COPY_SEND;
@@ -138,7 +139,11 @@ test("a right whose port ends in the midst of mach_port_insert_right", LONG, () 
 
 describe("a message that is written in the midst of its send", () => {
   // An array for which there is no room, before or instead of another right.
-  test.each([1, 2])("with %s ports where none was", LONG, (count) => {
+  test.each([
+    [1, "a port"],
+    [2, "a port"],
+    [1, "memory"],
+  ])("with %s ports where none was, before %s", LONG, (count, next) => {
     const world = trio();
     const { one, a, out, machine } = world;
     const { code, array } = a.tryArray([out, out]);
@@ -147,7 +152,7 @@ describe("a message that is written in the midst of its send", () => {
     const bytes = build({
       remote: out,
       remoteDisposition: COPY,
-      descriptors: [none, { name: out, disposition: COPY }],
+      descriptors: [none, next === "memory" ? memory(array, 4) : { name: out, disposition: COPY }],
     });
     const kmsg = one.core.mach_msg_prepare(a.handle, bytes.length, 2) >>> 0;
     const at = one.out(0);

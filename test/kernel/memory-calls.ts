@@ -5,6 +5,7 @@ import * as codes from "../../host-ts/abi/codes.gen.ts";
 import * as layout from "../../host-ts/abi/layout.gen.ts";
 import { expectKr, type Space } from "./machine.ts";
 import { memory } from "../lib/memory.ts";
+import type { PortDescriptor } from "../lib/message.js";
 import { trio } from "./midst.ts";
 
 export const PAGE = 4096;
@@ -17,6 +18,7 @@ const INHERIT = codes.VM_INHERIT_COPY;
 /** Where the task that is called upon has six pages: 0, 1 and 3 have bytes; 0 and 1 are together, and shared by copy; 5 is shared on purpose. */
 export const AT = 0x100000;
 export const PAGES = 6;
+const ARRAY = 0x200000;
 
 /** The bytes of a message that the agent holds. */
 function bytesOf({ machine }: Space["agent"], kmsg: number, size: number): Uint8Array {
@@ -58,10 +60,20 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
   const kmsg = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
   bytesOf(one, kmsg, PAGES * PAGE).fill(2);
   const aside = one.core.mach_msg_prepare(a.handle, PAGES * PAGE, 0) >>> 0;
-  const letter = (inbox: number, deallocate: number) => {
-    const descriptors = [memory(AT + PAGE, 3 * PAGE, { deallocate })];
-    return a.prepare({ remote: inbox, remoteDisposition: codes.MACH_MSG_TYPE_COPY_SEND, descriptors });
+  const letter = (...descriptors: PortDescriptor[]) =>
+    a.prepare({ remote: world.out, remoteDisposition: codes.MACH_MSG_TYPE_COPY_SEND, descriptors });
+  // Four null rights in the first of two pages.
+  expectKr(one.core.vm_allocate(a.handle, a.self, ARRAY, 2 * PAGE, 0), codes.KERN_SUCCESS);
+  const nulls = {
+    name: ARRAY,
+    count: 4,
+    disposition: codes.MACH_MSG_TYPE_COPY_SEND,
+    deallocate: 1,
+    type: codes.MACH_MSG_OOL_PORTS_DESCRIPTOR,
   };
+  const inbox = a.allocate();
+  const names = a.inArray([0, 0, 0, 0], codes.MACH_MSG_TYPE_COPY_SEND);
+  expectKr(a.send({ remote: inbox, remoteDisposition: codes.MACH_MSG_TYPE_MAKE_SEND, descriptors: [names] }), 0);
   return {
     ...world,
     owner,
@@ -69,8 +81,11 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
     entry,
     kmsg,
     /** Messages to b, not yet sent, with pages 1 to 3: as a copy, and moved. */
-    copying: letter(world.out, 0),
-    moving: letter(world.out, 1),
+    copying: letter(memory(AT + PAGE, 3 * PAGE)),
+    moving: letter(memory(AT + PAGE, 3 * PAGE, { deallocate: 1 })),
+    /** Another, with an array of rights that is freed; and a port of a's with a message that has one. */
+    listing: letter(nulls),
+    inbox,
     /** Another message with room for all six pages. */
     aside,
     /** Whether a task that shares page 5 sees bytes there. */
@@ -91,6 +106,8 @@ function hasCopy({ one, a, aside }: Setting, address: number, skip: number): boo
 
 export interface Call {
   act(setting: Setting): number;
+  /** What it answers when memory is short, if not KERN_RESOURCE_SHORTAGE. */
+  short?: number;
   /** What is not 0 after success. */
   gives?: number[];
   /** Whether success is seen in memory. `out`: what the call gave. */
@@ -191,8 +208,27 @@ const SEND = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
 export const inMessages: Record<string, Call> = {
   "a send that copies": {
     act: ({ one, a, copying: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
+    short: codes.MACH_SEND_NO_BUFFER,
   },
   "a send that moves": {
     act: ({ one, a, moving: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
+    short: codes.MACH_SEND_NO_BUFFER,
+  },
+};
+
+/** Rights in arrays. */
+export const inArrays: Record<string, Call> = {
+  "a send of an array": {
+    act: ({ one, a, listing: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
+    short: codes.MACH_SEND_NO_BUFFER,
+  },
+  "a receive of an array": {
+    act({ one, a, inbox }) {
+      const option = codes.MACH_RCV_MSG | codes.MACH_RCV_TIMEOUT;
+      const code = one.core.mach_msg_trap(a.handle, 0, option, 0, 4096, inbox, 0, 0) >>> 0;
+      expectKr(one.core.mach_msg_release(one.out(0)), codes.KERN_SUCCESS);
+      return code;
+    },
+    short: codes.MACH_RCV_BODY_ERROR | codes.MACH_MSG_VM_KERNEL,
   },
 };

@@ -108,3 +108,20 @@ describe("when memory is used up", () => {
     expect(one.core.kernel_check()).toBe(0);
   });
 });
+
+test("what a quota of messages refuses is not counted", () => {
+  const one = new Machine(96, 64).agent(1);
+  const a = one.task(4000);
+  const prepare = () => one.core.mach_msg_prepare(a.handle, 24, 0) >>> 0;
+  const made: number[] = [];
+  for (let kmsg = prepare(); kmsg !== 0; kmsg = prepare()) made.push(kmsg);
+  expectKr(one.out(1), codes.MACH_SEND_NO_BUFFER);
+  expect(made.length).toBeGreaterThan(2);
+  for (let turn = 0; turn < 20; turn++) {
+    expect(prepare()).toBe(0);
+    expectKr(one.core.mach_msg_release(made.pop() as number), codes.KERN_SUCCESS);
+    made.push(prepare());
+    expect(made.at(-1)).not.toBe(0);
+  }
+  expect(prepare()).toBe(0);
+});
