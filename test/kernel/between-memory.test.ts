@@ -32,6 +32,8 @@ function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (
     machine.words.fill(0, out, out + 4);
     const code = act(world) >>> 0;
     const given = gives.map((index) => one.out(index));
+    const site = machine.agent(4).core.kernel_check();
+    if (site !== 0) throw new Error(`kernel_check: ${site.toString(16)}`);
     if (machine.words.subarray(0, 16).some((word) => word !== 0))
       throw new Error("something is where a null points to");
     if (code !== 0) return code;
