@@ -5,7 +5,6 @@ import {
   MACH_MSG_TYPE_COPY_SEND,
   MACH_SEND_INVALID_MEMORY,
   MACH_SEND_INVALID_RIGHT,
-  MACH_SEND_NO_BUFFER,
   MSGH_BASE_BYTES,
   MSGH_DESCRIPTOR_BYTES,
   MSGH_HEADER_BYTES,
@@ -156,7 +155,7 @@ export class Draft {
    * message back, what had been copied or made is one too many, and says so by its disposition.
    */
   failed(code: number): void {
-    if (this.#consumed(code)) {
+    if (code === MACH_SEND_INVALID_RIGHT || code === MACH_SEND_INVALID_MEMORY) {
       this.#bodyRefused();
       return;
     }
@@ -184,19 +183,6 @@ export class Draft {
     if (this.cargo !== null) moved.push(...this.cargo.moved());
     this.failed(code);
     for (const one of moved) one?.[Symbol.dispose]();
-  }
-
-  /**
-   * Whether the kernel gave up in the midst of the body. Where it is out of memory there, or out of room in the queue, the code is the
-   * same: but in a queue the message has been, and its destination came back as a right that is held.
-   */
-  #consumed(code: number): boolean {
-    if (code === MACH_SEND_INVALID_RIGHT || code === MACH_SEND_INVALID_MEMORY) return true;
-    if (code !== MACH_SEND_NO_BUFFER || this.cargo === null) return false;
-    const { views, core, handle, self } = this.space;
-    const found = (views.words[this.at] as number) & 0x1f;
-    if (found >= MACH_MSG_TYPE_COPY_SEND) return true;
-    return core.mach_port_type(handle, self, views.words[this.at + 2] as number) !== 0;
   }
 
   /** Something in the body was not there: what came before it is gone, what came after it is not. */

@@ -13,6 +13,8 @@ export function isPort(name: number): boolean {
 export abstract class PortRight implements Disposable {
   readonly #space: Space;
   #name: number | null;
+  /** Disposed since it was given away, if it was. */
+  #unwanted = false;
 
   /** @internal Takes over one reference on `name`. */
   constructor(space: Space, name: number) {
@@ -46,19 +48,22 @@ export abstract class PortRight implements Disposable {
   give(): number {
     const name = this.live("move");
     this.#name = null;
+    this.#unwanted = false;
     this.given(name);
     return name;
   }
 
-  /** @internal Undoes `give` after a send that failed. */
+  /** @internal Undoes `give` after a send that failed; who was disposed meanwhile is released. */
   takeBack(name: number): void {
     this.#name = name;
     this.taken(name);
+    if (this.#unwanted) this[Symbol.dispose]();
   }
 
   /** Releases the reference. Idempotent; never throws. */
   [Symbol.dispose](): void {
     const name = this.#name;
+    this.#unwanted = true;
     if (name === null) return;
     this.#name = null;
     this.given(name);

@@ -50,7 +50,8 @@ export function sendSync(space: Space, name: number, message: Outgoing, wait?: S
   );
   if (kr === 0) return;
   draft.failed(kr);
-  throw errorOf("mach_msg", kr, "sendSync; the twin that does not block is send");
+  const twin = kr === MACH_SEND_NO_BUFFER ? "" : "; the twin that does not block is send";
+  throw errorOf("mach_msg", kr, `sendSync${twin}`);
 }
 
 export function sendOnce(space: Space, right: SendOnceRight, message: Outgoing): void {

@@ -210,7 +210,8 @@ export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
  *
  * Conditions: space locked, header copied in, nothing in the journal. Commits.
  * Consumes:   each right as its disposition says; on failure those before the bad one are in the kmsg (A80).
- * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, no such memory; MACH_SEND_NO_BUFFER; KERN_INVALID_TASK.
+ * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, no such memory; MACH_SEND_NO_BUFFER, of that descriptor
+ *             nothing is in the kmsg; KERN_INVALID_TASK.
  * Races:      memory is taken with the space open; its destination is counted then.
  */
 export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {

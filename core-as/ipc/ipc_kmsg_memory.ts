@@ -6,7 +6,7 @@
 import { KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { MACH_MSG_SUCCESS, MACH_MSG_VM_SPACE, MACH_SEND_INVALID_MEMORY, MACH_SEND_NO_BUFFER } from "../abi/message";
 import { out_get } from "../kern/processor";
-import { vm_copy_size, vm_copyin, vm_copyout } from "../vm/vm_copy";
+import { vm_copy_size, vm_copyin, vm_copyout, vme_chain_drop } from "../vm/vm_copy";
 import { ikm_port_at, IpcKmsg, SLOT_MEMORY } from "./ipc_kmsg";
 import { ikm_slot, ipc_kmsg_count_destination } from "./ipc_kmsg_copyin";
 import { IpcSpace, is_lock, is_serial, is_unlock } from "./ipc_space";
@@ -35,7 +35,11 @@ export function ipc_kmsg_copyin_memory(space: IpcSpace, kmsg: IpcKmsg, at: usize
   const code = vm_copyin(task, serial, address, size, moves, slot_at);
   is_lock(space);
   if (space.is_active == 0 || is_serial(task) != serial || code == KERN_INVALID_TASK) return KERN_INVALID_TASK;
-  if (code == KERN_RESOURCE_SHORTAGE) return MACH_SEND_NO_BUFFER;
+  if (code == KERN_RESOURCE_SHORTAGE) {
+    if (load<u32>(slot_at) != 0) vme_chain_drop(slot_at);
+    kmsg.ikm_ports_count--; // the sender gets back what is in the others
+    return MACH_SEND_NO_BUFFER;
+  }
   return code == KERN_SUCCESS ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_MEMORY;
 }
 

@@ -48,7 +48,10 @@ export function ipc_kmsg_copyin_array(space: IpcSpace, kmsg: IpcKmsg, at: usize)
   const task = changetype<usize>(space);
   const moves = load<u8>(at, 8) != 0;
   const read = vm_copyin_bytes(task, is_serial(task), address, count * 4, moves, names);
-  if (read == KERN_RESOURCE_SHORTAGE) return MACH_SEND_NO_BUFFER;
+  if (read == KERN_RESOURCE_SHORTAGE) {
+    kmsg.ikm_ports_count--; // the sender gets back what is in the others
+    return MACH_SEND_NO_BUFFER;
+  }
   if (read != KERN_SUCCESS) return MACH_SEND_INVALID_MEMORY;
   let code = MACH_MSG_SUCCESS;
   for (let index: u32 = 0; index < count && code == MACH_MSG_SUCCESS; index++) {

@@ -215,7 +215,11 @@ function push_or_arm(space: IpcSpace, port: IpcPort, kmsg: IpcKmsg): u32 {
   return outcome;
 }
 
-/** Copies the message in. Conditions: space locked; unlocked on failure, with what was copied in released (A80). */
+/**
+ * Copies the message in.
+ *
+ * Conditions: space locked; unlocked on failure, with what was copied in released (A80), or, if only memory is short, given back.
+ */
 function copyin(task: IpcSpace, kmsg: IpcKmsg): u32 {
   let code = task.is_active == 0 ? KERN_INVALID_TASK : ipc_kmsg_copyin_header(task, kmsg);
   if (code != MACH_MSG_SUCCESS) {
@@ -225,6 +229,11 @@ function copyin(task: IpcSpace, kmsg: IpcKmsg): u32 {
   if ((load<u32>(<usize>kmsg.ikm_bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX) == 0) return MACH_MSG_SUCCESS;
   code = ipc_kmsg_copyin_body(task, kmsg);
   if (code == MACH_MSG_SUCCESS) return code;
+  if (code == MACH_SEND_NO_BUFFER) {
+    ipc_kmsg_count_destination(kmsg);
+    is_unlock(task);
+    return pseudo(task, kmsg, code);
+  }
   is_unlock(task);
   ipc_kmsg_clean(kmsg);
   return code;

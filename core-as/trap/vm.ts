@@ -16,7 +16,8 @@ import { VM_FLAGS_ANYWHERE, VM_INHERIT_NONE, VM_PAGE_MIN, VM_PAGE_SHIFT, VM_PROT
 import { ikm_port_at, ikm_valid, ipc_kmsg_alloc, IpcKmsg, kmsg_at, SLOT_MEMORY } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { is_unlock } from "../ipc/ipc_space";
-import { vm_map_copyin, vm_map_copyout, vm_map_discard } from "../vm/vm_copy";
+import { vm_map_copyout, vm_map_discard } from "../vm/vm_copy";
+import { vm_map_copyin } from "../vm/vm_copyin";
 import { vm_map_check, vm_map_copy_bytes, vm_map_ready } from "../vm/vm_fault";
 import {
   vm_map_clip_range,

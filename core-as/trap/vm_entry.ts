@@ -87,7 +87,7 @@ function allowed(asked: u32, limit: u32): u32 {
  * Makes a memory entry: for a range of the target (a snapshot, or, shared, what it is), for new memory, or for a part of another entry.
  *
  * Returns: out 0 its size, 1 the caller's name of it; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, an empty range or one that wraps,
- *          no such part of the parent, or that is a snapshot, or no entry; KERN_INVALID_ADDRESS, a hole; KERN_PROTECTION_FAILURE, the memory
+ *          of a parent new memory or a snapshot, or no such part, or it is a snapshot itself, or no entry; KERN_INVALID_ADDRESS, a hole; KERN_PROTECTION_FAILURE, the memory
  *          or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken), or the memory may not be read;
  *          KERN_RESOURCE_SHORTAGE, memory, the target's quota, or no room for a name: pages may then be marked as shared.
  */
@@ -134,6 +134,7 @@ export function mach_make_memory_entry(
 
 /** A part of an entry, or (MAP_MEM_NAMED_REUSE) the entry itself: a right for it. Conditions: the caller's space keeps the port. */
 function entry_of_parent(port: IpcPort, start: u32, end: u32, permission: u32, kmsg: IpcKmsg): u32 {
+  if (permission & (MAP_MEM_NAMED_CREATE | MAP_MEM_VM_COPY)) return KERN_INVALID_ARGUMENT;
   const first: usize = port.ip_kobject;
   const flags = vme_at(first).vme_flags;
   if ((flags & ENTRY_COPY) != 0 || end << VM_PAGE_SHIFT > vme_at(first).vme_bytes) return KERN_INVALID_ARGUMENT;
@@ -215,8 +216,9 @@ export function vm_map(
   const kmsg = memory_carrier();
   if (!kmsg) return caller_leave(handle, KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);
-  const start = offset >>> VM_PAGE_SHIFT;
-  const end = vm_range_end(offset, size);
+  const whence = object == MACH_PORT_NULL ? 0 : offset; // new memory has none
+  const start = whence >>> VM_PAGE_SHIFT;
+  const end = vm_range_end(whence, size);
   let code = map_arguments(address, size, mask, flags, inheritance);
   if (code == KERN_SUCCESS && (((cur | max) & ~(VM_PROT_ALL | VM_PROT_IS_MASK)) != 0 || wraps(offset, size))) {
     code = KERN_INVALID_ARGUMENT;

@@ -4,7 +4,8 @@
 import { journal_commit } from "../kern/journal";
 import { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
-import { vm_map_copyin, vm_map_place, vme_append, vme_chain_drop, vme_chain_range } from "./vm_copy";
+import { vm_map_place, vme_chain_drop } from "./vm_copy";
+import { vm_map_copyin, vme_append, vme_chain_range } from "./vm_copyin";
 import { vm_map_check, vm_fault, vm_object_copy } from "./vm_fault";
 import {
   vm_map_clip_range,

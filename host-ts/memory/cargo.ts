@@ -68,7 +68,7 @@ export class Cargo {
   array(at: number, word: number, disposition: number, rights: readonly Right[]): void {
     const names = Uint32Array.from(rights, (right) => right.nameIn(this.#space));
     const address = this.#store(new Uint8Array(names.buffer));
-    if (moves(disposition)) for (const right of rights) right.give();
+    if (moves(disposition)) this.#give(rights, names, address);
     this.#items.push({ word, address, size: names.byteLength, moved: null, names: { rights, names, disposition } });
     const shape = DEALLOCATE | VIRTUAL_COPY | (disposition << 16) | (MACH_MSG_OOL_PORTS_DESCRIPTOR << 24);
     this.#describe(at + word, address, rights.length, shape);
@@ -117,6 +117,21 @@ export class Cargo {
       if (moved !== null) return [moved.region];
       return names !== null && moves(names.disposition) ? [...names.rights] : [];
     });
+  }
+
+  /** Gives all the rights of an array that is at `address`, or none. */
+  #give(rights: readonly Right[], names: Uint32Array, address: number): void {
+    const given: Right[] = [];
+    try {
+      for (const right of rights) {
+        right.give();
+        given.push(right);
+      }
+    } catch (error) {
+      takeBack(given, names);
+      deallocate(this.#space, address, names.byteLength);
+      throw error;
+    }
   }
 
   #describe(word: number, address: number, count: number, shape: number): void {

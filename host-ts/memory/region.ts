@@ -33,6 +33,8 @@ export class Region implements Disposable {
   readonly size: number;
   readonly #space: Space;
   #address: number | null;
+  /** Disposed since it was given away, if it was. */
+  #unwanted = false;
 
   /** @internal Takes over the pages of `size` bytes at `address`. */
   constructor(space: Space, address: number, size: number) {
@@ -171,6 +173,7 @@ export class Region implements Disposable {
   /** Gives the pages up; those under a lease stay until it ends. Idempotent; never throws. */
   [Symbol.dispose](): void {
     const address = this.#address;
+    this.#unwanted = true;
     if (address === null) return;
     this.#address = null;
     deallocate(this.#space, address, this.size);
@@ -187,11 +190,13 @@ export class Region implements Disposable {
   give(): void {
     this.#live("move");
     this.#address = null;
+    this.#unwanted = false;
   }
 
-  /** @internal Undoes `give` after a send that failed: the pages may lie elsewhere now. */
+  /** @internal Undoes `give` after a send that failed: the pages may lie elsewhere now. Who was disposed meanwhile is freed. */
   takeBack(address: number): void {
     this.#address = address;
+    if (this.#unwanted) this[Symbol.dispose]();
   }
 
   #lease(operation: string, kind: number, offset: number | undefined, length: number | undefined): Lease {

@@ -81,8 +81,8 @@ export class TaskMemory {
     const { core, handle, self, processor } = this.#space;
     const name = right.nameIn(this.#space, "map");
     const offset = options.offset ?? 0;
-    if (!Number.isInteger(offset) || offset < 0 || offset > MOST_BYTES)
-      throw new RangeError("map: offset out of range");
+    if (!Number.isInteger(offset) || offset < 0 || offset > MOST_BYTES || offset % VM_PAGE_SIZE !== 0)
+      throw new RangeError("map: offset: expected a multiple of 4096, not below 0");
     if (checkSize("map", size) === 0) throw new MemoryError("vm_map", KERN_INVALID_ARGUMENT, "size 0");
     const protection = options.readOnly ? VM_PROT_READ : VM_PROT_READ | VM_PROT_WRITE;
     const anywhere = VM_FLAGS_ANYWHERE;

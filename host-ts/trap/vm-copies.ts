@@ -66,7 +66,8 @@ export interface VmCopyTraps {
    * @kr KERN_INVALID_ADDRESS a page of one of the ranges is not there; nothing changed
    * @kr KERN_PROTECTION_FAILURE a page of `source` may not be read, or one of `dest` not read and written; nothing
    *   changed
-   * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of the task is used up
+   * @kr KERN_RESOURCE_SHORTAGE no memory, or the quota of the task is used up: no byte is changed, but pages of the destination may have
+   *   frames by now
    * @source XNU osfmk/vm/vm_user.c vm_copy; A205, A207
    * @differs Nothing.
    */

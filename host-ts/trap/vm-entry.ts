@@ -25,13 +25,14 @@ export interface VmEntryTraps {
    * @param object out, one word: the caller's name for a send right of the entry
    * @param parent the caller's name of another entry; 0: none
    * @kr KERN_SUCCESS made
-   * @kr KERN_INVALID_ARGUMENT another bit, or two kinds at once; no bytes; the range wraps, or is not within `parent`; `parent` names no
+   * @kr KERN_INVALID_ARGUMENT another bit, or two kinds at once, or with `parent` new memory or a snapshot; no bytes; the range wraps, or is not within `parent`; `parent` names no
    *   entry, or one that is a copy
    * @kr KERN_INVALID_ADDRESS a page of the range is not there
    * @kr KERN_PROTECTION_FAILURE the range or `parent` does not allow what `permission` says; a page of the range may not be read
    * @kr KERN_RESOURCE_SHORTAGE no memory, the task's quota is used up, or the caller has no room for another name; pages of the range may have become shared
    * @source XNU osfmk/vm/vm_memory_entry.c mach_make_memory_entry; A206, A207
-   * @differs Entries that purge, and those of parts of pages (`MAP_MEM_USE_DATA_ADDR`), are refused.
+   * @differs Entries that purge, and those of parts of pages (`MAP_MEM_USE_DATA_ADDR`), are refused; so are new memory and snapshots with a
+   *   `parent`, which XNU ignores then.
    */
   mach_make_memory_entry(
     task: number,
@@ -49,7 +50,7 @@ export interface VmEntryTraps {
    * @param mask bits that must be 0 in the address, as where something begins at a multiple of its size
    * @param flags `VM_FLAGS_ANYWHERE` the kernel chooses where, `VM_FLAGS_FIXED` (0) it must be at `address`
    * @param object the caller's name of the entry; 0: new memory, all zero
-   * @param offset where in the entry it begins
+   * @param offset where in the entry it begins; without one it does not count
    * @param copy true: a snapshot of the task's own; false: the bytes of the entry, shared with all who map it so
    * @param cur_protection what may be done with the pages, `VM_PROT_*` bits; with `VM_PROT_IS_MASK` as much as the entry allows is enough
    * @param max_protection the most that may ever be allowed, as well

@@ -43,7 +43,9 @@ test("vm_map and vm_remap map nothing behind the last page, whatever the offset"
   const a = one.task();
   const { handle, self } = a;
   const last = 0xffffe000;
-  const map = one.core.vm_map(handle, self, last, PAGE, 0, 0, 0, 1, 0, RW, RW, COPY) >>> 0;
+  const news = codes.MAP_MEM_NAMED_CREATE | RW;
+  expectKr(one.core.mach_make_memory_entry(handle, self, 2 * PAGE, 0, news, 0), codes.KERN_SUCCESS);
+  const map = one.core.vm_map(handle, self, last, PAGE, 0, 0, one.out(1), 1, 0, RW, RW, COPY) >>> 0;
   expect(codes.codeName(map)).toBe("KERN_NO_SPACE");
   check(one);
   const source = allocate(a, 2);

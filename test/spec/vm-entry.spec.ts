@@ -175,6 +175,23 @@ test("A206 a copy is no parent: INVALID_ARGUMENT, and nothing is written", async
   }
 });
 
+test("A206 of a parent there is neither a snapshot nor new memory: INVALID_ARGUMENT", async () => {
+  await using machine = await boot();
+  const a = machine.task();
+  const address = filled(a, pattern(2 * PAGE));
+  const parent = entryOf(a, address);
+  for (const kind of [MAP_MEM_VM_COPY, MAP_MEM_NAMED_CREATE]) {
+    expectRefused(a, KERN_INVALID_ARGUMENT, () => makeEntry(a, 0, { permission: kind | VM_PROT_DEFAULT, parent }).code);
+  }
+});
+
+test("vm_map of new memory has the size that is asked for, whatever the offset", async () => {
+  await using machine = await boot();
+  const a = machine.task();
+  const address = mapped(a, 0, { size: PAGE, offset: 1 });
+  expect(regions(a)).toMatchObject([{ address, size: PAGE }]);
+});
+
 test("A206 with NAMED_REUSE an entry that is the same is given again, another is made", async () => {
   await using machine = await boot();
   const a = machine.task();

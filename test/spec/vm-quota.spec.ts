@@ -31,6 +31,7 @@ import {
   PAGE,
   pattern,
   put,
+  regions,
   tryMap,
   tryPut,
 } from "../lib/memory.js";
@@ -251,4 +252,27 @@ test("A203 what vm_read must copy is charged to who reads: beyond that quota RES
   expectBytes(get(a, data[0] ?? 0, 3 * PAGE), pattern(3 * PAGE));
   expectLeft(a, 0);
   expectLeft(b, 8);
+});
+
+test("A199 a move for which there is not enough memory removes nothing, and all of the message is the sender's again", async () => {
+  await using machine = await boot();
+  const { a, b, inbox, carry } = line(machine, 9, 20);
+  const first = filled(a, pattern(PAGE, 3));
+  const spare = filled(a, pattern(2 * PAGE));
+  const address = filled(a, pattern(5 * PAGE));
+  // Both ends are parts of pages, which must be copied: there is room for one of them.
+  const parts = memory(address + PAGE - 1, 2 * PAGE, { deallocate: 1 });
+  for (let turn = 0; turn < 2; turn++) {
+    expectRefused(a, MACH_SEND_NO_BUFFER, () => carry(parts));
+    expectCode(carry(memory(first, PAGE, { deallocate: 1 }), parts), MACH_SEND_NO_BUFFER);
+    expectBytes(get(a, address, 5 * PAGE), pattern(5 * PAGE));
+    expectLeft(a, 1);
+  }
+  free(a, spare, 2 * PAGE);
+  const moved = regions(a).find((region) => region.size === PAGE)?.address ?? 0;
+  expectBytes(get(a, moved, PAGE), pattern(PAGE, 3));
+  expectCode(carry(memory(moved, PAGE, { deallocate: 1 }), parts), MACH_MSG_SUCCESS);
+  const [one, two] = b.take(inbox).descriptors;
+  expectBytes(get(b, one?.name ?? 0, PAGE), pattern(PAGE, 3));
+  expectBytes(get(b, two?.name ?? 0, 2 * PAGE), pattern(5 * PAGE).subarray(PAGE - 1, 3 * PAGE - 1));
 });

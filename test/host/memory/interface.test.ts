@@ -241,3 +241,15 @@ test("memory beyond the receiver's quota is refused to who sent it, and to nobod
 function turnOfLoop(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+test("a right that is moved twice in an array is refused, and is still there", async () => {
+  const port = kernel.task.allocatePort();
+  const right = port.makeSend();
+  const taken = held(kernel);
+  const error = await rejected(client.rights({ list: [move(right), move(right)], one: raw }));
+  expect(error.code).toBe("KERN_INVALID_NAME");
+  expect(right.disposed).toBe(false);
+  expect(held(kernel)).toEqual(taken);
+  right.trySend({ id: 3 });
+  expect(port.tryReceive()?.id).toBe(3);
+});

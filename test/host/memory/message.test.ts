@@ -243,7 +243,7 @@ test("what Mach refuses in the body: earlier regions are used up, later ones are
   expect(Buffer.compare(last.bytes(), pattern(PAGE, 3))).toBe(0);
 });
 
-test("no memory for the part of a page that has to be copied: earlier regions are used up, all else is as it was", async () => {
+test("no memory for the part of a page that has to be copied: everything is as it was", async () => {
   await using small = await Kernel.boot({ maximumBytes: 4 * 1024 * 1024 });
   const { memory } = small.task;
   const entry = small.task.allocatePort();
@@ -258,12 +258,53 @@ test("no memory for the part of a page that has to be copied: earlier regions ar
   }
   const error = thrown(() => send.trySend({ memory: [move(first), partly.range(1, PAGE), move(last)] }));
   expect(error.code).toBe("MACH_SEND_NO_BUFFER");
-  expect(first.disposed).toBe(true);
-  expect(last.disposed).toBe(false);
+  expect([first.disposed, last.disposed]).toEqual([false, false]);
+  expect(Buffer.compare(first.bytes(), pattern(2 * PAGE))).toBe(0);
   expect(Buffer.compare(partly.bytes(), pattern(2 * PAGE))).toBe(0);
   expect(send.trySend({ id: 1, memory: [move(last)] })).toBe(true);
   const message = entry.tryReceive() as Message;
   expect(Buffer.compare(only(message).bytes(), pattern(2 * PAGE))).toBe(0);
+});
+
+test("beyond the quota nothing is lost: regions, parts of pages, and the rights beside them", async () => {
+  const poor = kernel.createTask({ name: "poor", quota: { memoryBytes: 6 * PAGE } });
+  const [inbox, carried] = [poor.allocatePort(), poor.allocatePort()];
+  const to = inbox.makeSend();
+  const shared = poor.memory.from(pattern(4 * PAGE));
+  const reader = shared.share();
+  const free = poor.memory.from(pattern(PAGE, 2));
+  const attempts = [
+    () => to.trySend({ rights: [move(carried)], memory: [move(free), move(shared)] }),
+    () => to.sendSync({ rights: [move(carried)], memory: [move(free), move(shared)] }),
+    () => to.trySend({ rights: [move(carried)], memory: [move(free), shared.range(1, 3 * PAGE)] }),
+  ];
+  for (const attempt of attempts) {
+    const error = thrown(attempt);
+    expect(error.code).toBe("MACH_SEND_NO_BUFFER");
+    expect(error.message).not.toContain("twin");
+  }
+  expect((await rejected(to.send({ memory: [move(free), move(shared)] }))).code).toBe("MACH_SEND_NO_BUFFER");
+  expect([carried.disposed, free.disposed, shared.disposed]).toEqual([false, false, false]);
+  expect(Buffer.compare(free.bytes(), pattern(PAGE, 2))).toBe(0);
+  expect(Buffer.compare(shared.bytes(), pattern(4 * PAGE))).toBe(0);
+  expect(poor.memory.map(reader, PAGE).bytes()).toEqual(new Uint8Array(pattern(PAGE)));
+  carried.makeSend().trySend({ id: 7 });
+  expect(carried.tryReceive()?.id).toBe(7);
+});
+
+test("what is disposed while its send waits, and does not go, is released", async () => {
+  while (right.trySend({ id: 1 }));
+  const before = held(kernel);
+  const region = task.memory.from(pattern(3 * PAGE));
+  const carried = task.allocatePort();
+  const abort = new AbortController();
+  const sent = right.send({ memory: [move(region)], rights: [move(carried)] }, { signal: abort.signal });
+  region[Symbol.dispose]();
+  carried[Symbol.dispose]();
+  abort.abort();
+  await rejected(sent);
+  expect([region.disposed, carried.disposed]).toEqual([true, true]);
+  expect(held(kernel)).toEqual(before);
 });
 
 test("a dead port: the region is still yours", () => {

@@ -114,3 +114,13 @@ test("another thread: a counter that both add to, and memory that comes back whe
   const { OBJECT } = await heldAtLast(kernel);
   expect(OBJECT).toBe(before.OBJECT);
 });
+
+test("a shared region is mapped from whole pages on", async () => {
+  await using kernel = await Kernel.boot();
+  const { memory } = kernel.task;
+  const right = memory.allocate(3 * 4096).share();
+  for (const offset of [1, 4095, 4097, -4096, Number.NaN]) {
+    expect(thrown(() => memory.map(right, 10, { offset }))).toBeInstanceOf(RangeError);
+  }
+  expect(memory.map(right, 10, { offset: 4096 }).size).toBe(10);
+});
