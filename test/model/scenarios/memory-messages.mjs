@@ -2,7 +2,20 @@
 
 import * as codes from "../../../dist/abi/codes.gen.js";
 import { answer, certain } from "../checks.mjs";
-import { arrived, carrier, copied, holds, leased, NEW, OLD, PAGE, pages, warmMemory, write } from "../pages.mjs";
+import {
+  arrived,
+  carrier,
+  confine,
+  copied,
+  holds,
+  leased,
+  NEW,
+  OLD,
+  PAGE,
+  pages,
+  warmMemory,
+  write,
+} from "../pages.mjs";
 import { received, receive, send, trap, kernelTrap } from "../world.mjs";
 import { refuse } from "../violation.mjs";
 
@@ -149,6 +162,23 @@ export const regions = {
     world.sendNow(client, 2, message);
     return both(trap(server, "mach_port_destroy", into.name), receive(server, into.name, 0), undefined, {
       destroys: true,
+    });
+  },
+
+  /** Both pages must be copied, and there is a frame for one: nothing goes. */
+  "move that is refused+write"(world) {
+    const [server, client] = [world.task(4), world.task(2, 3, 4)];
+    for (const pid of [2, 3]) warmMemory(world, client, pid);
+    const at = pages(world, client, { count: 2 });
+    leased(world, client, 4, at + PAGE, 1);
+    confine(world, client, 1);
+    const to = world.right(world.port(server), client);
+    const message = carrier(world, client, 2, { to, address: at + 4, size: 2 * PAGE - 4, deallocate: true });
+    return both(send(client, message), write(world, client, 3, at + 8), (end) => {
+      answer(end, 2, 0, codes.MACH_SEND_NO_BUFFER);
+      answer(end, 3, 0, KERN_SUCCESS);
+      for (const place of [at, at + PAGE]) holds(end, client, place, OLD);
+      holds(end, client, at + 8, NEW, ...(certain(end) ? [] : [0]));
     });
   },
 
