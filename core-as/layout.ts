@@ -157,6 +157,7 @@ export const IpcKmsg_ikm_sender_processor: usize = offsetof<IpcKmsg>("ikm_sender
 export const IpcSpace_is_hash_old: usize = offsetof<IpcSpace>("_is_hash_old");
 export const IpcKmsg_ikm_remote: usize = offsetof<IpcKmsg>("_ikm_remote");
 export const IpcKmsg_ikm_ports: usize = offsetof<IpcKmsg>("ikm_ports");
+export const IpcKmsg_ikm_ports_count: usize = offsetof<IpcKmsg>("ikm_ports_count");
 export const IpcKmsg_ikm_types: usize = offsetof<IpcKmsg>("ikm_types");
 export const IpcKmsg_ikm_context: usize = offsetof<IpcKmsg>("ikm_context");
 export const IpcKmsg_ikm_local_name: usize = offsetof<IpcKmsg>("ikm_local_name");

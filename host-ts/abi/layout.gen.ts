@@ -69,6 +69,7 @@ export const IpcKmsg_ikm_sender_processor = 56;
 export const IpcSpace_is_hash_old = 44;
 export const IpcKmsg_ikm_remote = 32;
 export const IpcKmsg_ikm_ports = 24;
+export const IpcKmsg_ikm_ports_count = 44;
 export const IpcKmsg_ikm_types = 40;
 export const IpcKmsg_ikm_context = 80;
 export const IpcKmsg_ikm_local_name = 60;

@@ -74,6 +74,7 @@ function ofMemory(world: World, map: AddressMap, span: Span, permission: number)
 /** What the model says of a new entry of a part of another. */
 function ofParent(parent: Entry | undefined, span: Span, permission: number): number | (() => Made) {
   if (parent === undefined || parent.isCopy || span.end > parent.pages.length) return INVALID_ARGUMENT;
+  if ((permission & (CREATE | COPY)) !== 0) return INVALID_ARGUMENT;
   const prot = allowed(permission, parent.prot);
   if (prot === null) return PROTECTION_FAILURE;
   const pages = parent.pages.slice(span.start, span.end);
@@ -252,7 +253,7 @@ export const map: Operation = (world, random, actor) => {
   const given = [address, size, mask, flags, object, offset, copy, cur, max, inherit];
   const code = world.call("vm_map", actor.handle, name, ...given);
   const got = code === SUCCESS ? world.told(0) : 0;
-  const part = spanOf(offset, size);
+  const part = spanOf(offset, size) && spanOf(object === 0 ? 0 : offset, size);
   const plan = (): Plan => {
     const refused = refusalOfPlace(place, size);
     if (refused !== SUCCESS) return refuse(refused);

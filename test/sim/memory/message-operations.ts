@@ -1,7 +1,7 @@
 // Random operations on messages with memory in them: sent, refused, received, given back, destroyed in the queue.
 
 import * as codes from "../../../host-ts/abi/codes.gen.ts";
-import { IpcKmsg_ikm_bytes } from "../../../host-ts/abi/layout.gen.ts";
+import { IpcKmsg_ikm_bytes, IpcKmsg_ikm_ports_count } from "../../../host-ts/abi/layout.gen.ts";
 import type { Agent } from "../../kernel/machine.js";
 import type { Random } from "../random.js";
 import { type Operation, pickRange, type Range, SUCCESS } from "./choices.js";
@@ -112,9 +112,12 @@ function transmit(world: World, random: Random, actor: Actor, waits: boolean): v
     const pages = gonePages(actor, descriptors);
     world.settle(text, code, { code });
     if (isBack) {
-      // All of it was taken, but there was no memory to wait for room.
-      take();
-      giveBack(world, actor, model);
+      // Of what was taken until there was no memory, to go on or to wait with, all is back; the rest is as it was sent.
+      const slots = world.machine.words[(world.out(0) + IpcKmsg_ikm_ports_count) >> 2] as number;
+      const taken = descriptors.findLastIndex((_, index) => slotsOf(descriptors.slice(0, index + 1)) <= slots) + 1;
+      const { items, gone } = copyin(actor, descriptors.slice(0, taken));
+      for (const page of gone) actor.map.slots.delete(page);
+      giveBack(world, actor, { items });
       return;
     }
     core.mach_msg_release(kmsg);
@@ -162,7 +165,7 @@ export function carry(world: World, from: Actor, to: Actor, { address, size }: R
   must("mach_msg_release", core.mach_msg_release(world.out(0)));
 }
 
-/** The message came back to its sender: what it carried is his again. */
+/** The message came back to its sender: what it carried, `items` of it, is his again. */
 function giveBack(
   world: World,
   actor: Actor,
@@ -170,7 +173,7 @@ function giveBack(
 ): boolean {
   const [kmsg, linear, size] = [world.out(0), world.out(1), world.out(2)];
   const bytes = world.machine.bytes.slice(linear, linear + size);
-  const trouble = copyout(world, actor, descriptorsOf(bytes), items);
+  const trouble = copyout(world, actor, descriptorsOf(bytes).slice(0, items.length), items);
   must("mach_msg_release", world.agent.core.mach_msg_release(kmsg));
   return trouble;
 }
