@@ -24,7 +24,11 @@ const LONG = { timeout: 120_000 };
 const STRIDE = 13;
 
 /** The codes of a call on memory of that task, when something else happens meanwhile. */
-function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (setting: Setting) => void): string[] {
+function during(
+  whose: "a" | "b",
+  { act, gives = [], shows, arrives }: Call,
+  meanwhile: (setting: Setting) => void,
+): string[] {
   const world = setting(whose);
   const { machine, one } = world;
   const out = (one.record + layout.Processor_p_out) >> 2;
@@ -37,7 +41,8 @@ function during(whose: "a" | "b", { act, gives = [], shows }: Call, meanwhile: (
     if (machine.words.subarray(0, 16).some((word) => word !== 0))
       throw new Error("something is where a null points to");
     if (code !== 0) return code;
-    if (given.includes(0) || shows?.(world, given) === false) throw new Error("success, and nothing is there");
+    if (given.includes(0) || shows?.(world, given) === false || arrives?.(world) === false)
+      throw new Error("success, and nothing is there");
     return code;
   };
   return codesOf(world, call, () => meanwhile(world), STRIDE);

@@ -35,7 +35,7 @@ export function bytesAt({ agent, handle, self }: Space, kmsg: number, address: n
 /** A world in which the task `whose` has memory, whose name in a's space is `target`. */
 export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
   const world = trio(how);
-  const { a, one, three } = world;
+  const { a, b, one, two, three } = world;
   const owner = world[whose];
   const { core } = owner.agent;
   const { handle, self } = owner;
@@ -81,6 +81,8 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
     entry,
     kmsg,
     /** Messages to b, not yet sent, with pages 1 to 3: as a copy, and moved. */
+    /** A message of b's with room for three pages. */
+    reading: two.core.mach_msg_prepare(b.handle, 3 * PAGE, 0) >>> 0,
     copying: letter(memory(AT + PAGE, 3 * PAGE)),
     moving: letter(memory(AT + PAGE, 3 * PAGE, { deallocate: 1 })),
     /** Another, with an array of rights that is freed; and a port of a's with a message that has one. */
@@ -112,6 +114,8 @@ export interface Call {
   gives?: number[];
   /** Whether success is seen in memory. `out`: what the call gave. */
   shows?(setting: Setting, out: readonly number[]): boolean;
+  /** Whether what was sent is there. */
+  arrives?(setting: Setting): boolean;
 }
 
 /** What a task asks of memory that is its own or, by its task port, another's. */
@@ -203,16 +207,26 @@ export const onOwn: Record<string, Call> = {
   vm_compact: { act: ({ one, a }) => one.core.vm_compact(a.handle, AT + PAGE, 4 * PAGE) },
 };
 
+/** Whether b has a message with pages 1 to 3. */
+function hasArrived({ two, b, port, reading }: Setting): boolean {
+  const [memory] = b.take(port).descriptors;
+  const code = two.core.vm_read_overwrite(b.handle, b.self, memory?.name ?? 0, 3 * PAGE, reading) >>> 0;
+  const bytes = bytesOf(two, reading, 3 * PAGE);
+  return code === codes.KERN_SUCCESS && bytes.every((byte, index) => byte === (index >>> 12 === 1 ? 0 : 1));
+}
+
 const SEND = codes.MACH_SEND_MSG | codes.MACH_SEND_TIMEOUT;
 /** What it sends and receives. */
 export const inMessages: Record<string, Call> = {
   "a send that copies": {
     act: ({ one, a, copying: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
     short: codes.MACH_SEND_NO_BUFFER,
+    arrives: hasArrived,
   },
   "a send that moves": {
     act: ({ one, a, moving: { kmsg, size } }) => one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0),
     short: codes.MACH_SEND_NO_BUFFER,
+    arrives: hasArrived,
   },
 };
 
