@@ -80,9 +80,9 @@ export function setting(whose: "a" | "b", how?: Parameters<typeof trio>[0]) {
     target: whose === "a" ? a.self : world.nameOfB,
     entry,
     kmsg,
-    /** Messages to b, not yet sent, with pages 1 to 3: as a copy, and moved. */
     /** A message of b's with room for three pages. */
     reading: two.core.mach_msg_prepare(b.handle, 3 * PAGE, 0) >>> 0,
+    /** Messages to b, not yet sent, with pages 1 to 3: as a copy, and moved. */
     copying: letter(memory(AT + PAGE, 3 * PAGE)),
     moving: letter(memory(AT + PAGE, 3 * PAGE, { deallocate: 1 })),
     /** Another, with an array of rights that is freed; and a port of a's with a message that has one. */
