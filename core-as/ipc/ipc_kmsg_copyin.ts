@@ -1,5 +1,5 @@
-// The sender's names become ports: checks in Mach's order (A70 to A80), then the rights move into the kmsg. The user's bytes are
-// read word by word, once; what is decided is kept in the kmsg's own fields.
+// The sender's names become ports: checks in Mach's order (A70 to A80), then the rights move into the kmsg. Another thread may write the
+// user's bytes meanwhile: what is decided is kept in the kmsg's own fields, and a word that is read again is checked again.
 //
 // The destination of a COPY_SEND is not counted: the space stays locked until the message is in the queue, so that its entry
 // holds the right until then, and from then on the queue itself counts (imq_sends).
@@ -211,12 +211,15 @@ export function ipc_kmsg_count_destination(kmsg: IpcKmsg): void {
  * Conditions: space locked, header copied in, nothing in the journal. Commits.
  * Consumes:   each right as its disposition says; on failure those before the bad one are in the kmsg (A80).
  * Returns:    MACH_MSG_SUCCESS; MACH_SEND_INVALID_RIGHT; MACH_SEND_INVALID_MEMORY, no such memory; MACH_SEND_NO_BUFFER, of that descriptor
- *             nothing is in the kmsg; KERN_INVALID_TASK.
- * Races:      memory is taken with the space open; its destination is counted then.
+ *             nothing is in the kmsg; KERN_INVALID_TASK; MACH_SEND_MSG_TOO_SMALL, it became complex since its shape was checked.
+ * Races:      memory is taken with the space open; its destination is counted then. Who writes the message meanwhile has other rights
+ *             sent, but no more than fit into it: copyout writes a descriptor for each.
  */
 export function ipc_kmsg_copyin_body(space: IpcSpace, kmsg: IpcKmsg): u32 {
   const bytes: usize = kmsg.ikm_bytes;
-  const count = min(load<u32>(bytes, 24), kmsg.ikm_ports_max);
+  if (kmsg.ikm_size < MSGH_BASE_BYTES) return MACH_SEND_MSG_TOO_SMALL;
+  const room = (kmsg.ikm_size - MSGH_BASE_BYTES) / MSGH_DESCRIPTOR_BYTES;
+  const count = min(load<u32>(bytes, 24), min(room, kmsg.ikm_ports_max));
   let code = MACH_MSG_SUCCESS;
   for (let index: u32 = 0; index < count && code == MACH_MSG_SUCCESS; index++) {
     const at = bytes + MSGH_BASE_BYTES + index * MSGH_DESCRIPTOR_BYTES;

@@ -22,7 +22,6 @@ import {
   MACH_MSG_SUCCESS,
   MACH_MSG_TYPE_PORT_SEND,
   MACH_MSG_TYPE_PORT_SEND_ONCE,
-  MACH_MSGH_BITS_COMPLEX,
   MACH_RCV_MSG,
   MACH_RCV_TIMED_OUT,
   MACH_SEND_INVALID_DATA,
@@ -34,10 +33,10 @@ import {
   MACH_SEND_TIMED_OUT,
   MACH_SEND_TIMEOUT,
   MACH_SEND_TOO_LARGE,
-  MSGH_BITS,
   MSGH_HEADER_BYTES,
 } from "../abi/message";
 import {
+  ikm_complex,
   IKM_COUNTED,
   ikm_remote_type,
   ikm_valid,
@@ -226,7 +225,7 @@ function copyin(task: IpcSpace, kmsg: IpcKmsg): u32 {
     is_unlock(task);
     return code;
   }
-  if ((load<u32>(<usize>kmsg.ikm_bytes, MSGH_BITS) & MACH_MSGH_BITS_COMPLEX) == 0) return MACH_MSG_SUCCESS;
+  if (ikm_complex(kmsg) == 0) return MACH_MSG_SUCCESS;
   code = ipc_kmsg_copyin_body(task, kmsg);
   if (code == MACH_MSG_SUCCESS) return code;
   if (code == MACH_SEND_NO_BUFFER) {

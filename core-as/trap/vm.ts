@@ -60,7 +60,7 @@ export function target_map(): VmMap {
   return vm_map_of(changetype<usize>(target_space()));
 }
 
-/** Whether address and size wrap around 4 GiB, when rounded to pages. No bytes never do. */
+/** Whether a range is not among the addresses that memory may have, when rounded to pages. No bytes always are. */
 export function wraps(address: u32, size: u32): bool {
   return size != 0 && !vm_range_valid(address, size);
 }
@@ -240,7 +240,7 @@ function bytes_enter(handle: u32, target: u32, address: u32, size: u32, kmsg: u3
 /**
  * Copies bytes of a held message to a range. Every page is made ready first.
  *
- * Returns: as vm_read_overwrite. A refusal leaves the range as it was.
+ * Returns: as vm_read_overwrite. A refusal leaves the range as it was, unless another thread has made a copy of it meanwhile.
  */
 export function vm_write(handle: u32, target: u32, address: u32, kmsg: u32, size: u32): u32 {
   const kr = bytes_enter(handle, target, address, size, kmsg);

@@ -14,8 +14,8 @@ import {
   KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from "../abi/kern_return";
-import { MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
-import { IKOT_NAMED_ENTRY, MACH_PORT_NULL } from "../abi/port";
+import { MACH_MSG_TYPE_PORT_SEND } from "../abi/message";
+import { IKOT_NAMED_ENTRY, MACH_PORT_NULL, MACH_PORT_TYPE_SEND } from "../abi/port";
 import {
   MAP_MEM_NAMED_CREATE,
   MAP_MEM_NAMED_REUSE,
@@ -30,12 +30,12 @@ import {
   VM_PROT_IS_MASK,
   VM_PROT_READ,
 } from "../abi/vm";
+import { ie_type } from "../ipc/ipc_entry";
 import { ikm_port_at, IpcKmsg } from "../ipc/ipc_kmsg";
 import { ipc_kmsg_destroy } from "../ipc/ipc_kmsg_copyout";
 import { ipc_kobject_alloc, ipc_kobject_kind } from "../ipc/ipc_kobject";
 import { ip_lock, ip_unlock, ipc_port_adopt, IpcPort, port_at } from "../ipc/ipc_port";
 import { ipc_right_lookup } from "../ipc/ipc_right";
-import { ipc_right_copyin_check } from "../ipc/ipc_right_copy";
 import { IpcSpace, is_unlock } from "../ipc/ipc_space";
 import { copy_send } from "../task/task";
 import { vm_copy_make, vm_map_charge, vm_map_place } from "../vm/vm_copy";
@@ -71,7 +71,7 @@ const ENTRY_COPY: u32 = 8;
 /** The memory entry that a name in the space denotes, or null. Conditions: space locked. */
 function entry_find(space: IpcSpace, name: u32): IpcPort | null {
   const entry = ipc_right_lookup(space, name);
-  if (!entry || ipc_right_copyin_check(entry, MACH_MSG_TYPE_COPY_SEND) != KERN_SUCCESS) return null;
+  if (!entry || (ie_type(entry.ie_bits) & MACH_PORT_TYPE_SEND) == 0) return null;
   const port = port_at(entry.ie_object);
   return ipc_kobject_kind(port) == IKOT_NAMED_ENTRY ? port : null;
 }
@@ -87,8 +87,9 @@ function allowed(asked: u32, limit: u32): u32 {
  * Makes a memory entry: for a range of the target (a snapshot, or, shared, what it is), for new memory, or for a part of another entry.
  *
  * Returns: out 0 its size, 1 the caller's name of it; codes of caller_enter; KERN_INVALID_ARGUMENT, flags, an empty range or one that wraps,
- *          of a parent new memory or a snapshot, or no such part, or it is a snapshot itself, or no entry; KERN_INVALID_ADDRESS, a hole; KERN_PROTECTION_FAILURE, the memory
- *          or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken), or the memory may not be read;
+ *          of a parent new memory or a snapshot, or no such part, or it is a snapshot itself, or no entry; KERN_INVALID_ADDRESS, a hole;
+ *          KERN_PROTECTION_FAILURE, the memory or the parent does not allow as much (with VM_PROT_IS_MASK, what it allows is taken), or
+ *          the memory may not be read;
  *          KERN_RESOURCE_SHORTAGE, memory, the target's quota, or no room for a name: pages may then be marked as shared.
  */
 export function mach_make_memory_entry(
@@ -220,7 +221,7 @@ export function vm_map(
   const start = whence >>> VM_PAGE_SHIFT;
   const end = vm_range_end(whence, size);
   let code = map_arguments(address, size, mask, flags, inheritance);
-  if (code == KERN_SUCCESS && (((cur | max) & ~(VM_PROT_ALL | VM_PROT_IS_MASK)) != 0 || wraps(offset, size))) {
+  if (code == KERN_SUCCESS && (((cur | max) & ~(VM_PROT_ALL | VM_PROT_IS_MASK)) != 0 || wraps(whence, size))) {
     code = KERN_INVALID_ARGUMENT;
   }
   if (code == KERN_SUCCESS && object != MACH_PORT_NULL) {

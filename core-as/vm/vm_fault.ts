@@ -1,6 +1,6 @@
 // Page faults: what JavaScript cannot have on a load or a store, access to memory does by a call. A page that nobody has looked at gets a
 // zeroed frame, a page that is shared by copy gets one of its own before it is written. New frames come in one run for the whole range
-// that is asked for, or at least a cluster.
+// that is asked for, if there is one, with the rest of a cluster, if the quota allows it.
 //
 // Frames are zeroed and copied with nothing locked. What is copied is held meanwhile by an entry on this processor's work list (hold), so
 // that neither its end nor this processor's death can lose it; then the map is locked and looked at again, and the range gets its

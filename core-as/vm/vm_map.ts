@@ -8,7 +8,8 @@
 // Entries that leave a map go on the work list as a chain, by one step for the whole range, and let go of their objects one by one.
 //
 // Invariants: entries are sorted, not empty, do not overlap; [vme_offset, + pages) is inside the object; a reference for each entry;
-// an entry without NEEDS_COPY has its object for itself, or shares it with others that have other pages of it, or (SHARED) on purpose with others that say so too.
+// an entry without NEEDS_COPY has its object for itself, or shares it with others that have other pages of it, or (SHARED) on purpose
+// with others that say so too.
 
 import { journal_commit, journal_set } from "../kern/journal";
 import { lock_acquire, LOCK_MAP, lock_release } from "../kern/lock";

@@ -4,7 +4,7 @@
 import { journal_commit } from "../kern/journal";
 import { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
 import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
-import { vm_map_place, vme_chain_drop } from "./vm_copy";
+import { vm_map_charge, vm_map_place, vme_chain_drop } from "./vm_copy";
 import { vm_map_copyin, vme_append, vme_chain_range } from "./vm_copyin";
 import { vm_map_check, vm_fault, vm_object_copy } from "./vm_fault";
 import {
@@ -189,7 +189,8 @@ export function vme_chain_protect(first: usize, protection: u32, maximum: u32, i
  * Gives a child what its parent's entries say: a copy, the same memory, or nothing.
  *
  * Conditions: in a trap, nothing locked, nothing in the journal; the child has not begun, and its map is empty. The slot as in vm_map_copyin.
- * Returns:    KERN_SUCCESS; KERN_INVALID_TASK, the parent has ended; KERN_RESOURCE_SHORTAGE.
+ * Returns:    KERN_SUCCESS; KERN_INVALID_TASK, the parent has ended; KERN_RESOURCE_SHORTAGE, no memory, or no quota: copies that must be
+ *             made at once are the parent's until the child has them.
  */
 export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: usize): u32 {
   for (let page: u32 = 0; page < VM_PAGE_MAX; ) {
@@ -212,8 +213,10 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
     if (code != KERN_SUCCESS) return code;
     vme_chain_protect(load<u32>(slot_at), bits & VM_PROT_ALL, (bits >>> VME_MAX_SHIFT) & VM_PROT_ALL, inheritance);
     vm_map_lock(child, child.vm_serial); // nobody can end it yet
-    vm_map_place(child, start, slot_at);
+    const charged = vm_map_charge(child, load<u32>(slot_at));
+    if (charged) vm_map_place(child, start, slot_at);
     vm_map_unlock(child);
+    if (!charged) return KERN_RESOURCE_SHORTAGE;
   }
   return KERN_SUCCESS;
 }

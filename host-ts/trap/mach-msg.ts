@@ -75,7 +75,8 @@ export interface MachMsgTraps extends MachMsgBatchTraps {
    * @kr MACH_SEND_INVALID_MEMORY out-of-line memory, or an array of ports in it, is not there or may not be read; an earlier
    *   descriptor of the message took it away
    * @kr MACH_SEND_TIMED_OUT no room in the queue in time; the message was written back
-   * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued; the message was written back
+   * @kr MACH_SEND_NO_BUFFER no memory, the task's quota is used up, or 65534 messages are queued; the
+   *   message was written back, if its rights had been taken
    * @kr MACH_RCV_INVALID_NAME `rcv_name` is not a receive right or port set
    * @kr MACH_RCV_TIMED_OUT no message in time
    * @kr MACH_RCV_TOO_LARGE the message and its trailer are larger than `rcv_size`. With `MACH_RCV_LARGE` it stays queued, and

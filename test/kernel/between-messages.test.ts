@@ -170,4 +170,35 @@ describe("a message that is written in the midst of its send", () => {
     );
     expect(got).toEqual(["KERN_SUCCESS", "MACH_SEND_INVALID_MEMORY", "MACH_SEND_MSG_TOO_SMALL"]);
   });
+
+  // The header says that it is complex, or the body that it has more descriptors, when its shape has been checked.
+  test.each([
+    ["complex", 0, 0x80000000 | COPY, 52, "KERN_SUCCESS"],
+    ["complex, without a body", 0, 0x80000000 | COPY, 24, "KERN_SUCCESS MACH_SEND_MSG_TOO_SMALL"],
+    ["larger than itself", 24, 57, 52, "KERN_SUCCESS MACH_SEND_MSG_TOO_SMALL"],
+  ])("so that it becomes %s", LONG, (_, word, value, size, codesWanted) => {
+    const world = trio();
+    const { one, two, a, b, out, port, machine } = world;
+    const descriptors = [1, 2].map(() => ({ name: a.allocate(), disposition: MAKE }));
+    const bytes = build({ remote: out, remoteDisposition: COPY, descriptors });
+    const kmsg = one.core.mach_msg_prepare(a.handle, bytes.length, 61) >>> 0;
+    const at = one.out(0);
+    machine.bytes.set(bytes, at);
+    if (word === 0) machine.words[at >> 2] = COPY;
+    const got = codesOf(
+      world,
+      () => {
+        const kr = one.core.mach_msg_trap(a.handle, kmsg, SEND, size, 0, 0, 0, 0) >>> 0;
+        const carries = machine.words[(kmsg + layout.IpcKmsg_ikm_ports_count) >> 2] as number;
+        expect(carries).toBeLessThanOrEqual((size - 24) / 12);
+        if (kr === 0) expectKr(two.core.mach_msg_trap(b.handle, 0, RECEIVE, 0, 4096, port, 0, 0), 0);
+        expectKr(kr === 0 ? two.core.mach_msg_release(two.out(0)) : one.core.mach_msg_release(kmsg), 0);
+        return kr;
+      },
+      () => {
+        machine.words[(at + word) >> 2] = value;
+      },
+    );
+    expect(got.join(" ")).toBe(codesWanted);
+  });
 });

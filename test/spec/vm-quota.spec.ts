@@ -239,6 +239,33 @@ test("a copy that is remapped in another task is charged to that task", async ()
   expectCode(a.deallocate(object), KERN_SUCCESS);
 });
 
+test("what a child must copy at once is charged to the child, though its parent must have room for it", async () => {
+  await using machine = await boot();
+  const a = machine.bounded(9);
+  const address = filled(a, pattern(4 * PAGE));
+  entryOf(a, address, { size: 4 * PAGE, permission: MAP_MEM_VM_SHARE | VM_PROT_DEFAULT }); // so that it is copied at once
+  const name = new Uint32Array(1);
+  for (let child = 0; child < 3; child++) expectCode(a.traps.task_create(a.self, 1, name), KERN_SUCCESS);
+  expectLeft(a, 5);
+  const more = filled(a, pattern(2 * PAGE));
+  expectRefused(a, KERN_RESOURCE_SHORTAGE, () => a.traps.task_create(a.self, 1, name));
+  free(a, more, 2 * PAGE);
+  expectLeft(a, 5);
+});
+
+test("what a child must copy at once beyond its own quota, which is its parent's, is RESOURCE_SHORTAGE", async () => {
+  await using machine = await boot();
+  const a = machine.bounded(6);
+  const size = 3 * PAGE;
+  const object = entryOf(a, filled(a, pattern(size)), { size, permission: MAP_MEM_VM_SHARE | VM_PROT_DEFAULT });
+  const name = new Uint32Array(1);
+  mapped(a, object, { size, inheritance: 1 });
+  expectCode(a.traps.task_create(a.self, 1, name), KERN_SUCCESS);
+  mapped(a, object, { size, inheritance: 1 });
+  expectRefused(a, KERN_RESOURCE_SHORTAGE, () => a.traps.task_create(a.self, 1, name));
+  expectLeft(a, 3);
+});
+
 test("A203 what vm_read must copy is charged to who reads: beyond that quota RESOURCE_SHORTAGE, and nothing is left of it", async () => {
   await using machine = await boot();
   const [a, b] = [machine.bounded(3), machine.bounded(12)];

@@ -253,7 +253,7 @@ export const map: Operation = (world, random, actor) => {
   const given = [address, size, mask, flags, object, offset, copy, cur, max, inherit];
   const code = world.call("vm_map", actor.handle, name, ...given);
   const got = code === SUCCESS ? world.told(0) : 0;
-  const part = spanOf(offset, size) && spanOf(object === 0 ? 0 : offset, size);
+  const part = spanOf(object === 0 ? 0 : offset, size);
   const plan = (): Plan => {
     const refused = refusalOfPlace(place, size);
     if (refused !== SUCCESS) return refuse(refused);
