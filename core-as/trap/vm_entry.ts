@@ -168,7 +168,7 @@ function entry_of_memory(map: VmMap, serial: u32, start: u32, end: u32, permissi
     // Of a snapshot anybody may make what he likes; its memory must be readable.
     protection = copies ? protection : allowed(permission, bits & VM_PROT_ALL);
     if (protection == 0xffffffff) return KERN_PROTECTION_FAILURE;
-    const code = vm_map_extract(map, serial, start, end, copies, VM_PROT_READ, slot_at);
+    const code = vm_map_extract(map, serial, start, end, copies, VM_PROT_READ | (copies ? 0 : protection), slot_at);
     if (code != KERN_SUCCESS) return code;
     if (copies) protection |= ENTRY_COPY;
   }
@@ -330,7 +330,7 @@ export function vm_remap(
   const kmsg = memory_carrier();
   if (!kmsg) return trap_leave(KERN_RESOURCE_SHORTAGE);
   const slot_at = ikm_port_at(kmsg, 0);
-  code = vm_map_extract(from, from_serial, start, end, copy != 0, VM_PROT_READ, slot_at);
+  code = vm_map_extract(from, from_serial, start, end, copy != 0, bits, slot_at);
   if (code == KERN_SUCCESS) {
     const cur = bits & VM_PROT_ALL;
     const most = bits >>> VME_MAX_SHIFT;

@@ -43,7 +43,7 @@ import {
  * Takes a range out of a map, as a copy, or for good (`moves`). What must be copied is copied first; so nothing is removed unless all is.
  *
  * Conditions: in a trap, nothing of rank 2 or above locked, nothing in the journal; the slot is empty and its holder this processor's.
- *             size not 0. Commits.
+ *             size not 0. `access`: bits that every page must have, also of its maximum. Commits.
  * Consumes:   with `moves` the pages, also of a partial page.
  * Returns:    KERN_SUCCESS with the chain in the slot; otherwise copies may be in the slot, and nothing was removed: KERN_INVALID_ADDRESS,
  *             KERN_PROTECTION_FAILURE; KERN_RESOURCE_SHORTAGE; KERN_INVALID_TASK.

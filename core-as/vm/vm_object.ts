@@ -156,7 +156,11 @@ export function vm_object_affordable(map: VmMap, pages: u32): bool {
   return map.vm_quota == 0 || word_load(changetype<usize>(map) + offsetof<VmMap>("vm_used")) + pages <= map.vm_quota;
 }
 
-/** Takes frames off the counter of a map, if that is still the map of the task with this number. */
+/**
+ * Takes frames off the counter of a map, if that is still the map of the task with this number.
+ *
+ * Races: the task may end, and another get its element, between the look and the subtraction: that one's counter is too low then (CAVEATS).
+ */
 function give_back(pages: u32, map: usize, serial: u32): void {
   if (hint_load(map + offsetof<VmMap>("vm_serial")) == serial) word_sub(map + offsetof<VmMap>("vm_used"), pages); // [S26]
 }

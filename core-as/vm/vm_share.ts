@@ -2,7 +2,13 @@
 // child inherits. A chain that a memory entry keeps is in no map; its entries are read by who holds the entry's port locked.
 
 import { journal_commit } from "../kern/journal";
-import { KERN_INVALID_ADDRESS, KERN_INVALID_TASK, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from "../abi/kern_return";
+import {
+  KERN_INVALID_ADDRESS,
+  KERN_INVALID_TASK,
+  KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_SUCCESS,
+} from "../abi/kern_return";
 import { VM_INHERIT_NONE, VM_INHERIT_SHARE, VM_PAGE_MAX, VM_PAGE_SHIFT, VM_PROT_ALL } from "../abi/vm";
 import { vm_map_charge, vm_map_place, vme_chain_drop } from "./vm_copy";
 import { vm_map_copyin, vme_append, vme_chain_range } from "./vm_copyin";
@@ -90,7 +96,12 @@ function append_shared(entry: VmEntry, page: u32, at: usize, slot_at: usize, tai
   vo_unlock(object);
 }
 
-/** Takes whole pages out of a map, as a copy or as what they are. Conditions, Returns: as vm_map_copyin. */
+/**
+ * Takes whole pages out of a map, as a copy or as what they are.
+ *
+ * Conditions, Returns: as vm_map_copyin. Races: between a look at what the range allows (vm_map_protection) and this another thread may put
+ *             other memory there: who gives the chain what he saw asks for it as `access`.
+ */
 export function vm_map_extract(
   map: VmMap,
   serial: u32,
@@ -204,9 +215,10 @@ export function vm_map_inherit(map: VmMap, serial: u32, child: VmMap, slot_at: u
     page = end;
     const inheritance = (bits >>> VME_INHERIT_SHIFT) & 3;
     if (inheritance == VM_INHERIT_NONE) continue;
-    const code = vm_map_extract(map, serial, start, end, inheritance != VM_INHERIT_SHARE, 0, slot_at);
-    if (code == KERN_INVALID_ADDRESS) {
-      if (load<u32>(slot_at) != 0) vme_chain_drop(slot_at); // another thread of the parent removed some of it meanwhile: what is there now?
+    const access = bits & (VM_PROT_ALL | (VM_PROT_ALL << VME_MAX_SHIFT)); // the child is not to have more than there is by then
+    const code = vm_map_extract(map, serial, start, end, inheritance != VM_INHERIT_SHARE, access, slot_at);
+    if (code == KERN_INVALID_ADDRESS || code == KERN_PROTECTION_FAILURE) {
+      if (load<u32>(slot_at) != 0) vme_chain_drop(slot_at); // another thread of the parent changed some of it meanwhile: what is there now?
       page = start;
       continue;
     }

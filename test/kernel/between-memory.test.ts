@@ -8,6 +8,7 @@ import { expectKr, type Space, Waits } from "./machine.ts";
 import {
   AT,
   bytesAt,
+  bytesOf,
   type Call,
   inMessages,
   onAny,
@@ -17,7 +18,7 @@ import {
   type Setting,
   setting,
 } from "./memory-calls.ts";
-import { codesOf } from "./midst.ts";
+import { codesOf, trio, type World } from "./midst.ts";
 
 const LONG = { timeout: 120_000 };
 /** A prime: so that loops are met at all their places. */
@@ -155,4 +156,58 @@ test("compaction gives up where somebody writes again and again, and leaves the 
   }
   expect(one.core.kernel_check()).toBe(0);
   expectKr(one.core.vm_compact(a.handle, AT, 4 * PAGE), codes.KERN_SUCCESS);
+});
+
+// a, which may write its own page, asks for more of it, and gets of b's, which comes into its place and which it may only read, no more than that.
+describe("memory that may only be read comes in the midst of", () => {
+  const RW = codes.VM_PROT_DEFAULT;
+  const WHERE = 0x80_0000;
+  const doors: Record<string, (world: World) => { code: number; task: number; address: number }> = {
+    vm_remap({ one, a }) {
+      const code = one.core.vm_remap(a.handle, a.self, 0, PAGE, 0, 1, a.self, WHERE, 0, 1) >>> 0;
+      return { code, task: a.self, address: one.out(0) };
+    },
+    mach_make_memory_entry({ one, a }) {
+      const permission = codes.MAP_MEM_VM_SHARE | RW;
+      const code = one.core.mach_make_memory_entry(a.handle, a.self, PAGE, WHERE, permission, 0) >>> 0;
+      if (code === 0) expectKr(one.core.vm_map(a.handle, a.self, 0, PAGE, 0, 1, one.out(1), 0, 0, RW, RW, 1), 0);
+      return { code, task: a.self, address: one.out(0) };
+    },
+    task_create_child({ one, a }) {
+      const code = one.core.task_create_child(a.handle, a.self, 1) >>> 0;
+      return { code, task: one.out(0), address: WHERE };
+    },
+  };
+  test.each(Object.keys(doors))("%s", LONG, (name) => {
+    const world = trio();
+    const { one, two, three, a, b } = world;
+    const letter = one.core.mach_msg_prepare(a.handle, PAGE, 0) >>> 0;
+    const page = two.core.mach_msg_prepare(b.handle, PAGE, 0) >>> 0;
+    const permission = codes.MAP_MEM_VM_SHARE | codes.VM_PROT_READ;
+    expectKr(two.core.vm_allocate(b.handle, b.self, WHERE, PAGE, 0), 0);
+    bytesOf(two, page, PAGE).fill(7);
+    expectKr(two.core.vm_write(b.handle, b.self, WHERE, page, PAGE), 0);
+    expectKr(two.core.mach_make_memory_entry(b.handle, b.self, PAGE, WHERE, permission, 0), 0);
+    const entry = b.give(two.out(1), codes.MACH_MSG_TYPE_MOVE_SEND, a);
+    expectKr(one.core.vm_allocate(a.handle, a.self, WHERE, PAGE, 0), 0);
+    expectKr(one.core.vm_inherit(a.handle, a.self, WHERE, PAGE, codes.VM_INHERIT_SHARE), 0);
+    const got = codesOf(
+      world,
+      () => {
+        const { code, task, address } = (doors[name] as (typeof doors)[string])(world);
+        if (code === 0) one.core.vm_write(a.handle, task, address, letter, 1);
+        if (code === 0 && task !== a.self) expectKr(one.core.task_terminate_target(a.handle, task), 0);
+        expect(bytesAt(b, page, WHERE, 1)[0]).toBe(7);
+        return code;
+      },
+      () => {
+        const READ = codes.VM_PROT_READ;
+        expectKr(three.core.vm_deallocate(a.handle, a.self, WHERE, PAGE), 0);
+        const inheritance = codes.VM_INHERIT_SHARE;
+        expectKr(three.core.vm_map(a.handle, a.self, WHERE, PAGE, 0, 0, entry, 0, 0, READ, READ, inheritance), 0);
+      },
+      3,
+    );
+    expect(got).toEqual(name === "task_create_child" ? ["KERN_SUCCESS"] : ["KERN_PROTECTION_FAILURE", "KERN_SUCCESS"]);
+  });
 });

@@ -21,7 +21,7 @@ export const PAGES = 6;
 const ARRAY = 0x200000;
 
 /** The bytes of a message that the agent holds. */
-function bytesOf({ machine }: Space["agent"], kmsg: number, size: number): Uint8Array {
+export function bytesOf({ machine }: Space["agent"], kmsg: number, size: number): Uint8Array {
   const at = machine.words[(kmsg + layout.IpcKmsg_ikm_bytes) >> 2] as number;
   return machine.bytes.subarray(at, at + size);
 }
